@@ -1,0 +1,2 @@
+//! What must be known at compile time.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Compiles the C shim of the headless host.
+fn main() {}

@@ -1,0 +1,1 @@
+//! OpenFX for Rust.

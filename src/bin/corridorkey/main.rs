@@ -1,0 +1,2 @@
+//! The corridorkey command.
+fn main(){}
