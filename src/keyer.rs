@@ -11,14 +11,21 @@ pub struct Planes {
 
 impl Planes {
     /// Wraps `data`, which holds `channels` planes of `height` rows of `width` values.
-    pub fn from_vec(width: usize, height: usize, channels: usize, data: Vec<f32>) -> Self {
-        assert_eq!(data.len(), width * height * channels);
-        Self {
+    pub fn from_vec(
+        width: usize,
+        height: usize,
+        channels: usize,
+        data: Vec<f32>,
+    ) -> Result<Self, String> {
+        if data.len() != width * height * channels {
+            return Err("wrong length".into());
+        }
+        Ok(Self {
             width,
             height,
             channels,
             data,
-        }
+        })
     }
     /// Columns.
     pub fn width(&self) -> usize {
