@@ -1,6 +1,11 @@
 //! Model folders for tests: a manifest with the right checksum beside a graph.
 
-#![allow(dead_code, reason = "every test file uses another part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::expect_used,
+    reason = "every test file uses another part"
+)]
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +13,10 @@ use sha2::{Digest as _, Sha256};
 
 /// The manifest of a graph; `extra` goes behind the input's name.
 pub fn manifest(id: &str, version: &str, graph: &[u8], extra: &str) -> String {
-    let sha256: String = Sha256::digest(graph).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256: String = Sha256::digest(graph)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!(
         r#"format = 1
 id = "{id}"
