@@ -50,6 +50,11 @@ fn questions_are_answered() {
     assert_eq!(status, kOfxStatFailed);
     assert!(out.values.is_empty());
 
+    assert_eq!(ask(effect, c"panic", region).0, kOfxStatFailed);
+    let [_, id, text] = effect.message.clone().unwrap();
+    assert_eq!(id, "plugin.panic");
+    assert!(text.contains("GetRegionOfDefinition") && text.contains("no region"));
+
     let (status, out) = ask(effect, c"ok", kOfxImageEffectActionGetRegionsOfInterest);
     assert_eq!(status, kOfxStatOK);
     assert_eq!(

@@ -179,6 +179,7 @@ impl<const N: usize> Plugin for Test<N> {
         scale: Scale,
     ) -> Result<Option<RectD>, TestError> {
         Ok(match mode(effect)?.as_str() {
+            "panic" => panic!("no region"),
             "default" => None,
             "endless" => Some(RectD::new(0.0, 0.0, f64::INFINITY, 1.0)),
             _ => Some(RectD::new(time, scale.x, 100.0, 50.0)),
