@@ -1,3 +1,4 @@
 //! CorridorKey.
 
 pub mod keyer;
+pub mod network;
