@@ -1,2 +1,2 @@
 //! The corridorkey command.
-fn main(){}
+fn main() {}
