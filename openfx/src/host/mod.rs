@@ -1,0 +1,1 @@
+//! A strict headless OpenFX host.
