@@ -35,13 +35,27 @@ pub(crate) fn space_of(kind: Kind) -> Encoding {
 /// How to make `output` for a file in `file` space when the plug-in works in `plugin` space.
 pub(crate) fn recipe(output: Output, plugin: Encoding, file: Encoding) -> Recipe {
     let convert = (plugin != file && !output.is_data()).then_some(file);
-    let plain = Recipe { output, render: output, convert, multiply: false, channels: Write::Rgba };
+    let plain = Recipe {
+        output,
+        render: output,
+        convert,
+        multiply: false,
+        channels: Write::Rgba,
+    };
     match output {
-        Output::Matte | Output::Hint => Recipe { channels: Write::Single, ..plain },
-        Output::Composite => Recipe { channels: Write::Rgb, ..plain },
-        Output::Processed if convert.is_some() => {
-            Recipe { render: Output::Foreground, multiply: true, ..plain }
-        }
+        Output::Matte | Output::Hint => Recipe {
+            channels: Write::Single,
+            ..plain
+        },
+        Output::Composite => Recipe {
+            channels: Write::Rgb,
+            ..plain
+        },
+        Output::Processed if convert.is_some() => Recipe {
+            render: Output::Foreground,
+            multiply: true,
+            ..plain
+        },
         Output::Processed | Output::Foreground | Output::SourceMatte => plain,
     }
 }
@@ -115,9 +129,10 @@ mod tests {
 
     #[test]
     fn a_premultiplied_picture_is_converted_straight_first() {
-        for (plugin, file) in
-            [(Encoding::Srgb, Encoding::Linear), (Encoding::Linear, Encoding::Srgb)]
-        {
+        for (plugin, file) in [
+            (Encoding::Srgb, Encoding::Linear),
+            (Encoding::Linear, Encoding::Srgb),
+        ] {
             let recipe = recipe(Output::Processed, plugin, file);
             assert_eq!(recipe.render, Output::Foreground);
             let mut pixels = [0.5, 0.25, 1.5, 0.5, 1.0, -0.1, 0.0, 0.0];

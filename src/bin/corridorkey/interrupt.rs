@@ -39,7 +39,11 @@ pub(crate) fn on_stop(stop: impl Fn() + Send + 'static) {
 /// Asks everybody to stop.
 fn request() {
     STOPPED.store(true, Ordering::SeqCst);
-    if let Some(stop) = ON_STOP.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+    if let Some(stop) = ON_STOP
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .as_ref()
+    {
         stop();
     }
 }

@@ -1,9 +1,55 @@
-//! The `corridorkey` command.
-#![allow(dead_code)]
+//! The `corridorkey` command: a headless host for the plug-in, and what one wants to know about it.
+//!
+//! `key` keys files through the very bundle that compositing programs load. `doctor`, `models` and
+//! `params` say what there is on this machine. Everything that is asked for goes to standard
+//! output; everything else (progress, errors) to standard error.
+
+mod args;
+mod colour;
+mod effect;
 mod exr_file;
 mod files;
 mod frames;
+mod hint;
+mod interrupt;
+mod key;
+mod ordered;
+mod params;
 mod picture;
 mod png_file;
+mod report;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use serde_json::json;
+
+use crate::args::{Arguments, Command};
+use crate::report::Failure;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match &arguments.command {
+        Command::Key(arguments) => key::run(arguments),
+        Command::Params(arguments) => params::run(arguments),
+        _ => Ok(0),
+    };
+    match result {
+        Ok(code) => code.into(),
+        Err(error) => {
+            let failure = Failure::from(&error);
+            if !error.is_abort() {
+                report::print_error(&failure.message);
+            }
+            if arguments.command.json() {
+                report::print_json(&json!({
+                    "type": "summary",
+                    "status": "failed",
+                    "error": failure.json(),
+                    "exit": failure.exit,
+                }));
+            }
+            failure.exit.into()
+        }
+    }
+}

@@ -35,7 +35,9 @@ impl<T> Shared<T> {
     }
 
     fn wait<'a>(&self, guard: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
-        self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner)
+        self.changed
+            .wait(guard)
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -48,7 +50,12 @@ pub(crate) fn ordered<'scope, T: Send + 'scope>(
     work: impl Fn(usize) -> T + Send + Sync + 'scope,
 ) -> Ordered<T> {
     let shared = Arc::new(Shared {
-        state: Mutex::new(State { next: 0, taken: 0, ready: BTreeMap::new(), stopped: false }),
+        state: Mutex::new(State {
+            next: 0,
+            taken: 0,
+            ready: BTreeMap::new(),
+            stopped: false,
+        }),
         changed: Condvar::new(),
     });
     let work = Arc::new(work);
@@ -57,7 +64,9 @@ pub(crate) fn ordered<'scope, T: Send + 'scope>(
         scope.spawn(move || {
             loop {
                 let mut state = shared.lock();
-                while !state.stopped && state.next < count && state.next >= state.taken + ahead.max(1)
+                while !state.stopped
+                    && state.next < count
+                    && state.next >= state.taken + ahead.max(1)
                 {
                     state = shared.wait(state);
                 }

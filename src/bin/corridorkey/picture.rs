@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use corridorkey::error::{Error, Result};
+pub(crate) use corridorkey::keyer::Size;
 
 use crate::files::io_reason;
 use crate::{exr_file, png_file};
@@ -63,19 +64,6 @@ impl Channels {
     /// True when there is but one channel, brightness or alpha.
     pub(crate) fn is_single(self) -> bool {
         matches!(self, Self::Grey | Self::Alpha)
-    }
-}
-
-/// A width and a height in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Size {
-    pub(crate) width: usize,
-    pub(crate) height: usize,
-}
-
-impl std::fmt::Display for Size {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}×{}", self.width, self.height)
     }
 }
 
