@@ -1,1 +1,3 @@
 //! CorridorKey.
+
+pub mod keyer;

@@ -1,2 +1,2 @@
 //! The bundle command.
-fn main(){}
+fn main() {}

@@ -1,0 +1,299 @@
+//! The picture the host asked for, row by row, for its window only.
+//!
+//! Colour is converted to the host's encoding while it is straight, and multiplied by alpha after:
+//! a curve applied to premultiplied colour is wrong at every soft pixel. Matte and Hint are data
+//! and go out as they are.
+//!
+//! | output | red, green, blue | alpha |
+//! |---|---|---|
+//! | Processed | foreground × alpha | alpha |
+//! | Matte | alpha | alpha |
+//! | Foreground | foreground, straight | alpha |
+//! | Composite | foreground over a checkerboard, in linear light | 1 |
+//! | Hint | hint | hint |
+//! | SourceMatte | the plate as it came, straight | alpha |
+//!
+//! Source of Processed and Composite: the original engine. For a linear host Processed is
+//! `to_linear(despilled) · alpha`, Composite `fg · a + bg · (1 - a)` in linear light over squares
+//! of 128 pixels, `(x / 128 + y / 128) mod 2`, of sRGB 0.15 and 0.55. Nothing is limited except by
+//! the curves, which read values below 0 as 0.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::curve::{self, Negative};
+use super::error::{Error, Result};
+use super::image::{Planes, Size, Window};
+use super::key::Key;
+use super::settings::{Encoding, Output, PixelScale};
+
+/// The pictures that outputs are made of. Only those that an output shows are needed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Layers<'a> {
+    /// The finished key.
+    pub key: Option<&'a Key<'a>>,
+    /// The plate as the host gave it: three planes in the host's encoding.
+    pub plate: Option<&'a Planes>,
+    /// The hint that the network was given: one plane.
+    pub hint: Option<&'a Planes>,
+}
+
+/// Squares of the checkerboard, in pixels at full scale.
+const SQUARE: f64 = 128.0;
+/// Its two greys, sRGB-encoded.
+const GREYS: [f32; 2] = [0.15, 0.55];
+
+/// An output, ready to be read row by row.
+#[derive(Debug, Clone, Copy)]
+pub struct Composition<'a> {
+    picture: Picture<'a>,
+    encoding: Encoding,
+    scale: PixelScale,
+    size: Size,
+}
+
+/// An output together with what it shows.
+#[derive(Debug, Clone, Copy)]
+enum Picture<'a> {
+    Processed(&'a Key<'a>),
+    Matte(&'a Key<'a>),
+    Foreground(&'a Key<'a>),
+    Composite(&'a Key<'a>),
+    Hint(&'a Planes),
+    SourceMatte(&'a Key<'a>, &'a Planes),
+}
+
+/// One row of four planes, kept from row to row.
+#[derive(Debug, Clone, Default)]
+pub struct RowBuffer {
+    planes: [Vec<f32>; 4],
+}
+
+impl RowBuffer {
+    /// Red, green, blue and alpha of the row that was composed last.
+    pub fn planes(&self) -> [&[f32]; 4] {
+        self.planes.each_ref().map(Vec::as_slice)
+    }
+
+    fn resized(&mut self, length: usize) -> [&mut [f32]; 4] {
+        self.planes.each_mut().map(|plane| {
+            plane.resize(length, 0.0);
+            plane.as_mut_slice()
+        })
+    }
+}
+
+impl<'a> Composition<'a> {
+    /// An output of `layers` for a host that works in `encoding`.
+    ///
+    /// # Errors
+    /// [`Error::MissingLayer`] when a picture that the output shows is not there; an error of size
+    /// or channels when plate, hint and key are not of one size.
+    pub fn new(
+        output: Output,
+        encoding: Encoding,
+        layers: Layers<'a>,
+        scale: PixelScale,
+    ) -> Result<Self> {
+        let missing = |layer| Error::MissingLayer {
+            output: output.id(),
+            layer,
+        };
+        let key = || layers.key.ok_or_else(|| missing("key"));
+        let picture = match output {
+            Output::Processed => Picture::Processed(key()?),
+            Output::Matte => Picture::Matte(key()?),
+            Output::Foreground => Picture::Foreground(key()?),
+            Output::Composite => Picture::Composite(key()?),
+            Output::Hint => {
+                let hint = layers.hint.ok_or_else(|| missing("hint"))?;
+                hint.check("hint", &[1], "1")?;
+                Picture::Hint(hint)
+            }
+            Output::SourceMatte => {
+                let plate = layers.plate.ok_or_else(|| missing("plate"))?;
+                plate.check("plate", &[3], "3")?;
+                plate.check_size("plate", key()?.size())?;
+                Picture::SourceMatte(key()?, plate)
+            }
+        };
+        let size = match picture {
+            Picture::Hint(hint) => hint.size(),
+            Picture::Processed(key)
+            | Picture::Matte(key)
+            | Picture::Foreground(key)
+            | Picture::Composite(key)
+            | Picture::SourceMatte(key, _) => key.size(),
+        };
+        Ok(Self {
+            picture,
+            encoding,
+            scale,
+            size,
+        })
+    }
+
+    /// Composes the columns `columns` of several rows, in parallel. `rows` names each row (0 is
+    /// the topmost of the plate) beside what `write` needs to put it where it belongs; `write` gets
+    /// red, green, blue and alpha, each as long as `columns`.
+    ///
+    /// # Errors
+    /// When a column or row is not the picture's, or the key does not hold the row.
+    pub fn for_each_row<T: Send>(
+        &self,
+        columns: Range<usize>,
+        rows: Vec<(usize, T)>,
+        write: impl Fn(T, &[&[f32]; 4]) + Sync,
+    ) -> Result<()> {
+        for (y, _) in &rows {
+            self.check(&columns, *y)?;
+        }
+        rows.into_par_iter()
+            .for_each_init(RowBuffer::default, |buffer, (y, item)| {
+                self.compose(y, &columns, buffer);
+                write(item, &buffer.planes());
+            });
+        Ok(())
+    }
+
+    /// Composes one row for the columns `columns` into `buffer`.
+    ///
+    /// # Errors
+    /// As [`Composition::for_each_row`].
+    pub fn row(&self, y: usize, columns: Range<usize>, buffer: &mut RowBuffer) -> Result<()> {
+        self.check(&columns, y)?;
+        self.compose(y, &columns, buffer);
+        Ok(())
+    }
+
+    /// Composes a window as a picture of four planes.
+    ///
+    /// # Errors
+    /// As [`Composition::for_each_row`].
+    pub fn planes(&self, window: Window) -> Result<Planes> {
+        window.check(self.size)?;
+        let size = window.size();
+        let mut planes = Planes::new(size.width, size.height, 4);
+        if size.is_empty() {
+            return Ok(planes);
+        }
+        let [red, green, blue, alpha] = planes.planes_mut();
+        let rows = red
+            .chunks_exact_mut(size.width)
+            .zip(green.chunks_exact_mut(size.width))
+            .zip(blue.chunks_exact_mut(size.width))
+            .zip(alpha.chunks_exact_mut(size.width))
+            .zip(window.rows())
+            .map(|((((red, green), blue), alpha), y)| (y, [red, green, blue, alpha]))
+            .collect();
+        self.for_each_row(window.columns(), rows, |out: [&mut [f32]; 4], row| {
+            for (out, row) in out.into_iter().zip(row) {
+                out.copy_from_slice(row);
+            }
+        })?;
+        Ok(planes)
+    }
+
+    fn check(&self, columns: &Range<usize>, y: usize) -> Result<()> {
+        let window = Window {
+            x0: columns.start,
+            y0: y,
+            x1: columns.end,
+            y1: y + 1,
+        };
+        window.check(self.size)?;
+        match self.picture {
+            Picture::Hint(_) => Ok(()),
+            Picture::Processed(key)
+            | Picture::Matte(key)
+            | Picture::Foreground(key)
+            | Picture::Composite(key)
+            | Picture::SourceMatte(key, _) => key.check_rows(&(y..y + 1)),
+        }
+    }
+
+    fn compose(&self, y: usize, columns: &Range<usize>, buffer: &mut RowBuffer) {
+        let x0 = columns.start;
+        let [red, green, blue, alpha] = buffer.resized(columns.len());
+        match self.picture {
+            Picture::Processed(key) => {
+                key.alpha_row(y, x0, alpha);
+                key.foreground_row(y, x0, [red, green, blue]);
+                for colour in [red, green, blue] {
+                    self.convert(colour);
+                    for (colour, alpha) in colour.iter_mut().zip(alpha.iter()) {
+                        *colour *= alpha;
+                    }
+                }
+            }
+            Picture::Foreground(key) => {
+                key.alpha_row(y, x0, alpha);
+                key.foreground_row(y, x0, [red, green, blue]);
+                for colour in [red, green, blue] {
+                    self.convert(colour);
+                }
+            }
+            Picture::Matte(key) => {
+                key.alpha_row(y, x0, alpha);
+                for colour in [red, green, blue] {
+                    colour.copy_from_slice(alpha);
+                }
+            }
+            Picture::Composite(key) => {
+                key.alpha_row(y, x0, alpha);
+                key.foreground_row(y, x0, [red, green, blue]);
+                for colour in [red, green, blue] {
+                    curve::row_to_linear(colour, Negative::Clamp);
+                    self.over_checkerboard(y, x0, colour, alpha);
+                    if self.encoding == Encoding::Srgb {
+                        curve::row_to_srgb(colour, Negative::Clamp);
+                    }
+                }
+                alpha.fill(1.0);
+            }
+            Picture::Hint(hint) => {
+                let row = &hint.row(0, y)[columns.clone()];
+                for plane in [red, green, blue, alpha] {
+                    plane.copy_from_slice(row);
+                }
+            }
+            Picture::SourceMatte(key, plate) => {
+                key.alpha_row(y, x0, alpha);
+                for (channel, colour) in [red, green, blue].into_iter().enumerate() {
+                    let row = &plate.row(channel, y)[columns.clone()];
+                    for (colour, value) in colour.iter_mut().zip(row) {
+                        *colour = if value.is_finite() { *value } else { 0.0 };
+                    }
+                }
+            }
+        }
+    }
+
+    /// From the foreground's encoding to the host's.
+    fn convert(&self, colour: &mut [f32]) {
+        if self.encoding == Encoding::Linear {
+            curve::row_to_linear(colour, Negative::Clamp);
+        }
+    }
+
+    /// Linear colour over the checkerboard. Squares are counted from the plate's upper left corner
+    /// in full-scale pixels, so that windows and proxies show the same board.
+    fn over_checkerboard(&self, y: usize, x0: usize, colour: &mut [f32], alpha: &[f32]) {
+        let greys = GREYS.map(curve::srgb_to_linear);
+        let (wide, tall) = (SQUARE * self.scale.x, SQUARE * self.scale.y);
+        let line = (y as f64 / tall) as usize;
+        let mut x = 0;
+        while x < colour.len() {
+            let square = ((x0 + x) as f64 / wide) as usize;
+            // The first pixel of the next square; at least one pixel on, whatever the scale.
+            let next = ((square + 1) as f64 * wide).ceil() as usize;
+            let end = next.saturating_sub(x0).clamp(x + 1, colour.len());
+            let grey = greys[(square + line) % 2];
+            for (colour, alpha) in colour[x..end].iter_mut().zip(&alpha[x..end]) {
+                *colour = *colour * alpha + grey * (1.0 - alpha);
+            }
+            x = end;
+        }
+    }
+}
