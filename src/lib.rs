@@ -1,3 +1,5 @@
 //! CorridorKey.
 
+pub mod error;
 pub mod keyer;
+pub mod network;
