@@ -4,20 +4,67 @@
 //! This crate has both of its ends:
 //!
 //! * the plug-in side (always built): safe handles over the host's suites, and one panic-safe
-//!   entry point;
+//!   entry point. A plug-in implements [`Plugin`], names itself to [`export!`], and holds no
+//!   unsafe code of its own;
 //! * the host side (feature `host`): a strict headless host that runs a plug-in bundle and reports
 //!   every rule that the plug-in breaks.
 //!
+//! Handles ([`Effect`], [`Clip`], [`Param`], [`Props`]) are small and `Copy`, and live no longer
+//! than the action that they came with. Images are guards that give themselves back to the host.
+//! OpenFX counts y upwards; [`pixels`] is where rows get their order.
+//!
 //! The C declarations come from the `openfx` package's `sys` layer and stay inside this crate.
 
+mod action;
+mod clip;
+mod convert;
+mod descriptor;
+mod dispatch;
+mod effect;
+mod error;
+mod export;
+mod host_info;
+mod message;
+mod module_path;
+mod param;
+mod params;
+pub mod pixels;
+mod plugin;
+mod props;
+mod status;
+mod suites;
+mod text;
 pub mod types;
 
 #[cfg(feature = "host")]
 pub mod host;
 
+pub use action::{
+    ChangeKind, ChangeReason, ClipPreferences, FramesNeeded, Handled, Identity, InstanceChanged,
+    RegionsOfInterest, RenderArgs, SequenceArgs,
+};
+pub use clip::{Clip, Image, OUTPUT, OutputImage, SOURCE};
+pub use descriptor::{ClipDescriptor, EffectDescriptor, FieldExtraction, ThreadSafety};
+pub use effect::{AbortCheck, Effect};
+pub use error::{Error, Result};
+pub use host_info::HostInfo;
+pub use message::{MessageKind, Progress};
+pub use module_path::module_path;
+pub use param::{Param, ParamKind};
+pub use params::{CacheInvalidation, DoubleType, ParamDescriptor, ParamSetDescriptor, StringMode};
+pub use pixels::{Channel, ImageView, ImageViewMut, LayoutError, RowMut};
+pub use plugin::{ActionError, Plugin};
+pub use props::Props;
 pub use types::{
     Components, Context, Depth, Field, Premultiplication, RectD, RectI, Scale, Status,
 };
+
+/// What `export!` expands to; not part of the interface.
+#[doc(hidden)]
+pub mod __export {
+    pub use crate::export::{Exported, PluginRecord, host_answer, record_at};
+    pub use crate::suites::HostState;
+}
 
 /// The C declarations of OpenFX 1.5, in one flat name space.
 #[allow(
