@@ -1,6 +1,10 @@
 //! Model folders for tests: a manifest with the right checksum beside a graph.
 
-#![allow(dead_code, unreachable_pub, reason = "every test file uses another part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "every test file uses another part"
+)]
 
 use std::path::{Path, PathBuf};
 

@@ -3,7 +3,11 @@
 //! ONNX files are protocol buffers; the few messages that a graph is made of are written here
 //! field by field. Field numbers are those of `onnx.proto`.
 
-#![allow(dead_code, unreachable_pub, reason = "every test file uses another part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "every test file uses another part"
+)]
 
 /// Element types by ONNX's numbering.
 pub const FLOAT: u64 = 1;

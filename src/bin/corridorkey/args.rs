@@ -181,10 +181,18 @@ pub(crate) struct SheetArguments {
     #[arg(
         long,
         num_args = 6,
-        required = true,
         value_names = ["CAPTION", "SOURCE", "HINT", "MATTE", "FOREGROUND", "COMPOSITE"]
     )]
     pub(crate) row: Vec<PathBuf>,
+
+    /// A row for every NAME.plate.* with its NAME.hint.* in PLATES and its outputs in KEYS.
+    #[arg(
+        long,
+        num_args = 2,
+        value_names = ["PLATES", "KEYS"],
+        required_unless_present = "row"
+    )]
+    pub(crate) samples: Vec<PathBuf>,
 
     /// The width of each picture in pixels.
     #[arg(long, default_value_t = 384, value_parser = clap::value_parser!(u32).range(32..=4096))]

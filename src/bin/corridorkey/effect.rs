@@ -34,14 +34,7 @@ pub(crate) fn find_bundle(named: Option<&Path>) -> Result<Bundle> {
     if let Some(path) = own_bundle() {
         return Bundle::open(path).map_err(from_host);
     }
-    let mut folders: Vec<PathBuf> = std::env::var_os("OFX_PLUGIN_PATH")
-        .map(|paths| {
-            std::env::split_paths(&paths)
-                .filter(|path| path.is_absolute())
-                .collect()
-        })
-        .unwrap_or_default();
-    folders.push(SYSTEM_FOLDER.into());
+    let folders = host_folders();
     let candidates = folders.iter().map(|folder| folder.join(BUNDLE_NAME));
     match candidates.clone().find(|path| path.is_dir()) {
         Some(path) => Bundle::open(path).map_err(from_host),
@@ -54,6 +47,19 @@ pub(crate) fn find_bundle(named: Option<&Path>) -> Result<Bundle> {
             )))
         }
     }
+}
+
+/// The folders that OpenFX hosts look in, in their order.
+pub(crate) fn host_folders() -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = std::env::var_os("OFX_PLUGIN_PATH")
+        .map(|paths| {
+            std::env::split_paths(&paths)
+                .filter(|path| path.is_absolute())
+                .collect()
+        })
+        .unwrap_or_default();
+    folders.push(SYSTEM_FOLDER.into());
+    folders
 }
 
 /// The bundle around this executable, if it lies in one.

@@ -72,7 +72,10 @@ fn glyph(letter: char) -> Glyph {
     match letter.to_ascii_uppercase() {
         letter @ 'A'..='Z' => LETTERS[letter as usize - 'A' as usize],
         digit @ '0'..='9' => DIGITS[digit as usize - '0' as usize],
-        other => OTHERS.iter().find(|(known, _)| *known == other).map_or(UNKNOWN, |(_, glyph)| *glyph),
+        other => OTHERS
+            .iter()
+            .find(|(known, _)| *known == other)
+            .map_or(UNKNOWN, |(_, glyph)| *glyph),
     }
 }
 
@@ -95,8 +98,10 @@ mod tests {
     fn letters_are_the_right_way_round() {
         let mut rows = vec![vec![b'.'; 11]; HEIGHT];
         dots("Lj", |x, y| rows[y][x] = b'#');
-        let text: Vec<String> =
-            rows.iter().map(|row| String::from_utf8_lossy(row).into_owned()).collect();
+        let text: Vec<String> = rows
+            .iter()
+            .map(|row| String::from_utf8_lossy(row).into_owned())
+            .collect();
         assert_eq!(
             text,
             [
@@ -113,7 +118,10 @@ mod tests {
 
     #[test]
     fn no_two_signs_look_alike() {
-        let all: Vec<char> = ('A'..='Z').chain('0'..='9').chain(OTHERS.map(|(c, _)| c)).collect();
+        let all: Vec<char> = ('A'..='Z')
+            .chain('0'..='9')
+            .chain(OTHERS.map(|(c, _)| c))
+            .collect();
         for (n, &a) in all.iter().enumerate() {
             for &b in &all[n + 1..] {
                 assert_ne!(glyph(a), glyph(b), "{a} {b}");

@@ -412,11 +412,11 @@ impl Session {
             let feed = Arc::clone(&self.source);
             self.instance.connect("Source", feed).map_err(failed)?;
         }
-        if let Some(image) = &loaded.hint {
-            if self.hint.put(time, range, Arc::clone(image)) {
-                let feed = Arc::clone(&self.hint);
-                self.instance.connect("Hint", feed).map_err(failed)?;
-            }
+        if let Some(image) = &loaded.hint
+            && self.hint.put(time, range, Arc::clone(image))
+        {
+            let feed = Arc::clone(&self.hint);
+            self.instance.connect("Hint", feed).map_err(failed)?;
         }
         Ok(())
     }

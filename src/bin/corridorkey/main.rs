@@ -6,18 +6,22 @@
 
 mod args;
 mod colour;
+mod doctor;
 mod effect;
 mod exr_file;
 mod files;
+mod font;
 mod frames;
 mod hint;
 mod interrupt;
 mod key;
+mod models;
 mod ordered;
 mod params;
 mod picture;
 mod png_file;
 mod report;
+mod sheet;
 
 use std::process::ExitCode;
 
@@ -32,7 +36,9 @@ fn main() -> ExitCode {
     let result = match &arguments.command {
         Command::Key(arguments) => key::run(arguments),
         Command::Params(arguments) => params::run(arguments),
-        _ => Ok(0),
+        Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Models(arguments) => models::run(arguments),
+        Command::Sheet(arguments) => sheet::run(arguments),
     };
     match result {
         Ok(code) => code.into(),

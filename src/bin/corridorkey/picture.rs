@@ -60,11 +60,6 @@ impl Channels {
     pub(crate) fn has_alpha(self) -> bool {
         matches!(self, Self::GreyAlpha | Self::Rgba)
     }
-
-    /// True when there is but one channel, brightness or alpha.
-    pub(crate) fn is_single(self) -> bool {
-        matches!(self, Self::Grey | Self::Alpha)
-    }
 }
 
 /// Where the stored pixels (the data window) lie in the frame (the display window).
