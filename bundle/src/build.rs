@@ -42,7 +42,8 @@ pub(crate) struct Build<'a> {
     pub(crate) workspace: &'a Workspace,
     pub(crate) profile: Profile,
     pub(crate) linking: Linking,
-    /// Cargo's target folder: not the one of the cargo that may be running this program.
+    /// Cargo's target folder: for what is shipped, not the one of the cargo that may be running
+    /// this program.
     pub(crate) target: &'a Path,
     /// Whether cargo's output is shown only when it fails.
     pub(crate) quiet: bool,
@@ -61,6 +62,11 @@ const BUILD_ADVICE: &str = "The compiler's own messages say what is wrong.";
 impl Build<'_> {
     /// The plug-in's shared library, without the crates that only the command needs.
     pub(crate) fn plugin(self) -> Result<PathBuf> {
+        if self.is_for_tests() {
+            // The cargo that runs the tests has just compiled this very library.
+            self.compile(&["--lib"])?;
+            return expect_file(self.output().join(LIBRARY));
+        }
         // The command's build makes a library too, with other features but, as cargo names shared
         // libraries, in the same file; and cargo takes any new file there for its own.
         let output = self.output();
@@ -75,6 +81,13 @@ impl Build<'_> {
             files::write(&receipt, files::stamp(&linked)?.as_bytes())?;
         }
         expect_file(output.join(LIBRARY))
+    }
+
+    /// Whether this is the build of the tests' own bundle, which shares what `cargo test` built:
+    /// its target folder, its profile and its features. Cargo has let go of that folder by the
+    /// time that tests run.
+    fn is_for_tests(self) -> bool {
+        self.linking == Linking::Native && self.profile == Profile::Dev
     }
 
     /// The command, with its default features.

@@ -12,9 +12,9 @@ use std::sync::Mutex;
 /// The bundle for tests, `target/test/CorridorKey.ofx.bundle`: the plug-in of the current sources
 /// compiled with the development profile for this machine, ONNX Runtime and the models; no command.
 ///
-/// The first call of a process lets cargo bring the plug-in up to date, in a target folder of its
-/// own so that neither the lock nor the files of the cargo that runs the tests are touched; the
-/// bundle is put together anew only when something in it has changed. Processes take turns.
+/// The first call of a process lets cargo bring the plug-in up to date, in the target folder of the
+/// cargo that runs the tests, which has most often just built it; the bundle is put together anew
+/// only when something in it has changed. Processes take turns.
 ///
 /// # Errors
 /// As [`assemble`](crate::assemble::assemble).

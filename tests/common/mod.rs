@@ -1,6 +1,6 @@
 //! What the tests of the real bundle share: the bundle, copies of it to break, plates.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod onnx;
 
