@@ -166,6 +166,8 @@ pub struct RenderArgs {
 
 impl RenderArgs {
     pub(crate) fn read(action: Action, args: &Props<'_>) -> Result<Self> {
+        // The question whether the effect changes anything comes without the last three.
+        let render = action == Action::Render;
         Ok(Self {
             time: args.get_f64(sys::kOfxPropTime)?,
             window: args.get_rect_i32(sys::kOfxImageEffectPropRenderWindow)?,
@@ -174,10 +176,13 @@ impl RenderArgs {
                 .get_string_optional(sys::kOfxImageEffectPropFieldToRender, 0)?
                 .and_then(|name| Field::from_ofx_str(&name))
                 .unwrap_or(Field::None),
-            draft: flag(args, sys::kOfxImageEffectPropRenderQualityDraft)?,
-            thumbnail: flag(args, sys::kOfxImageEffectPropThumbnailRender)?,
-            sequential: flag(args, sys::kOfxImageEffectPropSequentialRenderStatus)?,
-            interactive: flag(args, sys::kOfxImageEffectPropInteractiveRenderStatus)?,
+            draft: render && flag(args, sys::kOfxImageEffectPropRenderQualityDraft)?,
+            // The one flag of OpenFX that is a word.
+            thumbnail: args
+                .get_string_optional(sys::kOfxImageEffectPropThumbnailRender, 0)?
+                .is_some_and(|word| word == "true"),
+            sequential: render && flag(args, sys::kOfxImageEffectPropSequentialRenderStatus)?,
+            interactive: render && flag(args, sys::kOfxImageEffectPropInteractiveRenderStatus)?,
         })
     }
 }

@@ -47,6 +47,8 @@ impl Inner {
             return Ok(Arc::clone(preferences));
         }
         let proposal = self.propose()?;
+        // The plug-in finds the proposal in the clips' properties too.
+        self.publish(&proposal);
         let preferences = Arc::new(self.ask(proposal)?);
         self.publish(&preferences);
         *known = Some(Arc::clone(&preferences));

@@ -88,7 +88,7 @@ impl Inner {
         let options = &self.host().options;
         if options.identity
             && !options.quirks.no_identity
-            && let Some(identity) = self.is_identity(request, window)?
+            && let Some(identity) = self.identity(request, window)
             && let Some(image) = self.pass_on(&identity, request, window)?
         {
             return Ok(image);
@@ -97,6 +97,14 @@ impl Inner {
         let tiles = self.effect.declares(sys::kOfxImageEffectPropSupportsTiles);
         let bounds = if tiles { window } else { whole };
         self.render_into(request, &preferences, bounds, window)
+    }
+
+    /// An effect that fails to say whether it changes anything is rendered, as hosts do.
+    fn identity(&self, request: &RenderRequest, window: RectI) -> Option<Identity> {
+        self.is_identity(request, window).unwrap_or_else(|error| {
+            log::warn!("{error}");
+            None
+        })
     }
 
     /// The input that the effect is identical to; `None` when it has no picture then.

@@ -20,6 +20,9 @@ pub(crate) struct Talk {
     pub(crate) progress: Vec<f64>,
     /// How many progress reports are open.
     pub(crate) open: usize,
+    /// The latest report of the one that is open; `None` while there are several, which cannot be
+    /// told apart.
+    pub(crate) latest: Option<f64>,
     pub(crate) on_progress: Option<OnProgress>,
 }
 

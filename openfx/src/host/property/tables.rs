@@ -445,6 +445,7 @@ const FIELD: Row =
 const WINDOW: Row = row(kOfxImageEffectPropRenderWindow, Int, 4, Host);
 const SEQUENTIAL: Row = row(kOfxImageEffectPropSequentialRenderStatus, Flag, 1, Host);
 const INTERACTIVE: Row = row(kOfxImageEffectPropInteractiveRenderStatus, Flag, 1, Host);
+const DRAFT: Row = row(kOfxImageEffectPropRenderQualityDraft, Flag, 1, Host);
 const REASON: Row = row(kOfxPropChangeReason, String, 1, Host).string(kOfxChangeUserEdited);
 
 /// Which processors do the work: none but the main one in this host.
@@ -462,6 +463,7 @@ const SEQUENCE: &[Row] = &[
     SCALE,
     SEQUENTIAL,
     INTERACTIVE,
+    DRAFT,
     NO_SPACE,
     THUMBNAIL,
 ];
@@ -693,7 +695,7 @@ fn in_rows(action: Action) -> Vec<Row> {
                 SCALE,
                 SEQUENTIAL,
                 INTERACTIVE,
-                row(kOfxImageEffectPropRenderQualityDraft, Flag, 1, Host),
+                DRAFT,
                 NO_SPACE,
                 THUMBNAIL,
             ];

@@ -26,6 +26,7 @@ fn start(effect: &Effect) {
     let most = effect.active_count().max(1);
     let mut talk = lock(&effect.talk);
     talk.open += 1;
+    talk.latest = (talk.open == 1).then_some(0.0);
     let twice = talk.open > most;
     drop(talk);
     if twice {
@@ -79,7 +80,8 @@ unsafe extern "C" fn update(instance: *mut c_void, progress: f64) -> OfxStatus {
         }
         let mut talk = lock(&effect.talk);
         let open = talk.open;
-        let back = open == 1 && talk.progress.last().is_some_and(|last| progress < *last);
+        let back = talk.latest.is_some_and(|latest| progress < latest);
+        talk.latest = talk.latest.map(|_| progress);
         talk.progress.push(progress);
         let callback = talk.on_progress.clone();
         drop(talk);
