@@ -274,7 +274,7 @@ mod tests {
         assert!(cache.get(1).is_some() && cache.get(2).is_none() && cache.get(3).is_some());
         assert_eq!(cache.stats().bytes, 320);
         // Keeping another value under a kept key replaces it.
-        cache.insert(3, Arc::new(prediction(5, 0.0)));
+        cache.insert(3, Arc::new(answer(5, 0.0)));
         assert_eq!(cache.stats().bytes, 240);
         assert_eq!(cache.purge(), 240);
         assert_eq!((cache.stats().entries, cache.stats().bytes), (0, 0));
@@ -300,7 +300,7 @@ mod tests {
                             std::thread::sleep(Duration::from_millis(200));
                             Ok(answer(10, 0.25))
                         });
-                        assert_eq!(answer.unwrap().alpha.plane(0)[0], 0.25);
+                        assert_eq!(answer.unwrap().prediction.alpha.plane(0)[0], 0.25);
                     });
                 }
             });
@@ -332,7 +332,7 @@ mod tests {
             assert_eq!(answer.unwrap_err(), Error::Aborted);
             let patient = scope.spawn(|| compute(&cache, 1, 0.75));
             assert_eq!(first.join().unwrap().unwrap_err(), Error::Aborted);
-            assert_eq!(patient.join().unwrap().alpha.plane(0)[0], 0.75);
+            assert_eq!(patient.join().unwrap().prediction.alpha.plane(0)[0], 0.75);
         });
         assert_eq!(cache.stats().entries, 1);
     }
@@ -344,6 +344,6 @@ mod tests {
             let _ = cache.get_or_compute::<Error>(1, &|| false, || panic!("boom"));
         }));
         assert!(caught.is_err());
-        assert_eq!(compute(&cache, 1, 0.5).alpha.plane(0)[0], 0.5);
+        assert_eq!(compute(&cache, 1, 0.5).prediction.alpha.plane(0)[0], 0.5);
     }
 }

@@ -27,6 +27,13 @@ pub mod runtime;
 pub mod service;
 pub mod session;
 
+#[cfg(test)]
+#[path = "../../tests/support/onnx.rs"]
+mod test_graphs;
+#[cfg(test)]
+#[path = "../../tests/support/models.rs"]
+mod test_models;
+
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;

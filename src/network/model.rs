@@ -318,7 +318,7 @@ impl Model {
         height: usize,
         budget: u64,
     ) -> Option<(usize, usize)> {
-        let step = self.size_rule.multiple.max(1) as usize;
+        let step = self.size_rule.multiple.max(1);
         let steps = (width.max(height) / step) as u64;
         // The long side is stepped down; the short one follows the shape, rounded down.
         (1..=steps).rev().find_map(|count| {
@@ -327,7 +327,7 @@ impl Model {
                 usize::try_from(exact).map_or(0, |exact| exact / step * step)
             };
             let (w, h) = (scaled(width), scaled(height));
-            let allowed = w.min(h) >= (self.size_rule.min as usize).max(1);
+            let allowed = w.min(h) >= self.size_rule.min.max(1);
             (allowed && self.memory(w, h) <= budget).then_some((w, h))
         })
     }
@@ -425,11 +425,7 @@ fn tensor(port: &Port, kind: &str, channels: u64) -> std::result::Result<(), Str
 
 /// One 32-bit float, with or without a dimension of 1.
 fn scalar(port: &Port) -> std::result::Result<(), String> {
-    let one = match port.shape.as_deref() {
-        Some([]) => true,
-        Some([Dimension::Fixed(1)]) => true,
-        _ => false,
-    };
+    let one = matches!(port.shape.as_deref(), Some([] | [Dimension::Fixed(1)]));
     if one && port.element == onnx::FLOAT {
         return Ok(());
     }
@@ -511,3 +507,7 @@ fn plain(text: &str) -> bool {
 fn one_line(text: String) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+#[path = "model_tests.rs"]
+mod tests;

@@ -386,7 +386,7 @@ impl Service {
             )));
         }
         let rule = model.size_rule;
-        let multiple = rule.multiple as usize;
+        let multiple = rule.multiple;
         if !width.is_multiple_of(multiple) || !height.is_multiple_of(multiple) {
             return Err(fail(format!("both sides must be multiples of {multiple}")));
         }

@@ -8,7 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use ofx::host::{Bundle, HostImage, HostOptions, Instance, Layout, Library, RenderRequest, StillClip, Value};
+use ofx::host::{
+    Bundle, HostImage, HostOptions, Instance, Layout, Library, RenderRequest, StillClip, Value,
+};
 use ofx::{Context, RectI};
 
 /// The plug-in's identifier.
@@ -49,7 +51,9 @@ fn copy_tree(from: &Path, to: &Path) {
 /// A copy of the bundle that also has the models of [`onnx`]: `pass` gives the hint as alpha and
 /// the plate as foreground, so that every step around the network shows exactly.
 pub fn bundle_with_test_models(name: &str) -> PathBuf {
-    copy_of_bundle(name, |copy| onnx::install_models(&copy.join("Contents/Resources/models")))
+    copy_of_bundle(name, |copy| {
+        onnx::install_models(&copy.join("Contents/Resources/models"))
+    })
 }
 
 /// Loads a bundle into a watching host.
@@ -59,11 +63,20 @@ pub fn load(bundle: &Path, options: HostOptions) -> Library {
 }
 
 /// An instance with a plate, and a hint if there is one.
-pub fn instance(library: &Library, context: Context, plate: &Arc<HostImage>, hint: Option<&Arc<HostImage>>) -> Instance {
+pub fn instance(
+    library: &Library,
+    context: Context,
+    plate: &Arc<HostImage>,
+    hint: Option<&Arc<HostImage>>,
+) -> Instance {
     let instance = library.create(ID, context).expect("an instance is made");
-    instance.connect("Source", Arc::new(StillClip::new(plate.clone()))).unwrap();
+    instance
+        .connect("Source", Arc::new(StillClip::new(plate.clone())))
+        .unwrap();
     if let Some(hint) = hint {
-        instance.connect("Hint", Arc::new(StillClip::new(hint.clone()))).unwrap();
+        instance
+            .connect("Hint", Arc::new(StillClip::new(hint.clone())))
+            .unwrap();
     }
     instance
 }
@@ -71,7 +84,9 @@ pub fn instance(library: &Library, context: Context, plate: &Arc<HostImage>, hin
 /// Renders one output of an instance, whole.
 pub fn render(instance: &Instance, output: &str) -> HostImage {
     instance.set_str("output", output).unwrap();
-    instance.render(&RenderRequest::at(1.0)).unwrap_or_else(|failure| panic!("{output}: {failure}"))
+    instance
+        .render(&RenderRequest::at(1.0))
+        .unwrap_or_else(|failure| panic!("{output}: {failure}"))
 }
 
 /// The text of a status line.
@@ -84,7 +99,11 @@ pub fn status(instance: &Instance, id: &str) -> String {
 }
 
 /// A picture from a function of column and row, row 0 on top.
-pub fn picture(bounds: RectI, layout: Layout, pixel: impl Fn(i32, i32) -> [f32; 4]) -> Arc<HostImage> {
+pub fn picture(
+    bounds: RectI,
+    layout: Layout,
+    pixel: impl Fn(i32, i32) -> [f32; 4],
+) -> Arc<HostImage> {
     let (width, height) = (bounds.x2 - bounds.x1, bounds.y2 - bounds.y1);
     let mut rgba = Vec::with_capacity((width * height * 4) as usize);
     for y in 0..height {
@@ -98,8 +117,12 @@ pub fn picture(bounds: RectI, layout: Layout, pixel: impl Fn(i32, i32) -> [f32; 
 /// Green screen with a subject that no mirror leaves in place: a skin-coloured disc in the upper
 /// left third, and a bar to the right of it.
 pub fn is_subject(x: i32, y: i32, width: i32, height: i32) -> bool {
-    let (u, v) = (f64::from(x) / f64::from(width), f64::from(y) / f64::from(height));
-    let disc = ((u - 0.3) * f64::from(width) / f64::from(height)).powi(2) + (v - 0.3).powi(2) < 0.04;
+    let (u, v) = (
+        f64::from(x) / f64::from(width),
+        f64::from(y) / f64::from(height),
+    );
+    let disc =
+        ((u - 0.3) * f64::from(width) / f64::from(height)).powi(2) + (v - 0.3).powi(2) < 0.04;
     let bar = (0.6..0.85).contains(&u) && (0.15..0.25).contains(&v);
     disc || bar
 }
@@ -120,12 +143,23 @@ pub fn plate(bounds: RectI, layout: Layout) -> Arc<HostImage> {
 /// The hint of [`is_subject`], in every channel.
 pub fn hint(bounds: RectI, layout: Layout) -> Arc<HostImage> {
     let (width, height) = (bounds.x2 - bounds.x1, bounds.y2 - bounds.y1);
-    picture(bounds, layout, |x, y| [if is_subject(x, y, width, height) { 0.9 } else { 0.0 }; 4])
+    picture(bounds, layout, |x, y| {
+        [if is_subject(x, y, width, height) {
+            0.9
+        } else {
+            0.0
+        }; 4]
+    })
 }
 
 /// Bounds from the origin.
 pub fn frame(width: i32, height: i32) -> RectI {
-    RectI { x1: 0, y1: 0, x2: width, y2: height }
+    RectI {
+        x1: 0,
+        y1: 0,
+        x2: width,
+        y2: height,
+    }
 }
 
 /// Largest absolute difference of two pictures over the pixels that both have.
@@ -135,7 +169,12 @@ pub fn difference(a: &HostImage, b: &HostImage) -> f32 {
     let mut largest = 0.0_f32;
     for y in shared.y1..shared.y2 {
         for x in shared.x1..shared.x2 {
-            for (a, b) in a.pixel(x, y).unwrap().into_iter().zip(b.pixel(x, y).unwrap()) {
+            for (a, b) in a
+                .pixel(x, y)
+                .unwrap()
+                .into_iter()
+                .zip(b.pixel(x, y).unwrap())
+            {
                 assert!(a.is_finite() && b.is_finite());
                 largest = largest.max((a - b).abs());
             }

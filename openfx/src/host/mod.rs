@@ -25,13 +25,24 @@
 
 mod bundle;
 mod clip;
+mod context;
+mod core;
+mod describe;
 mod description;
 mod error;
 mod image;
 mod instance;
 mod library;
+mod module;
+mod object;
 mod options;
+mod plugin;
+mod property;
+mod registry;
 mod request;
+mod resource;
+mod shim;
+mod suites;
 mod value;
 mod violations;
 

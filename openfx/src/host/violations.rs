@@ -82,6 +82,8 @@ pub mod rule {
     pub const IDENTITY: &str = "identity.clip";
     /// A range of frames that is not one.
     pub const FRAMES_NEEDED: &str = "frames.range";
+    /// A property of an instance other than its data read while it is destroyed.
+    pub const DESTROY_READ: &str = "destroy.property";
     /// An answer that the action does not allow.
     pub const STATUS: &str = "action.status";
     /// Memory of the memory suite not freed, or freed twice.

@@ -319,20 +319,17 @@ fn severity(level: LogLevel) -> log::Level {
 }
 
 #[cfg(test)]
-#[path = "../../../tests/support/onnx.rs"]
-mod onnx;
-
-#[cfg(test)]
 mod tests {
-    use super::*;
+    use super::PROBE;
+    use crate::network::test_graphs;
 
     #[test]
     fn the_probe_is_the_smallest_graph() {
         assert_eq!(
             PROBE,
-            onnx::doubling(),
+            test_graphs::doubling(),
             "PROBE should be {:?}",
-            onnx::doubling()
+            test_graphs::doubling()
         );
     }
 }
