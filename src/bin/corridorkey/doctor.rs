@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use corridorkey::error::{Error, Result};
 use corridorkey::network::{self, DeviceChoice, Service};
+use corridorkey::plugin;
 use ofx::host::{Bundle, HostImage, Layout, Project, RenderRequest, StillClip};
 use ofx::{Components, RectI};
 use serde_json::{Value, json};
@@ -37,9 +38,9 @@ pub(crate) fn run(arguments: &DoctorArguments) -> Result<u8> {
         network::set_module_path(bundle.binary.clone());
     }
     let mut checks = Vec::new();
-    let effect = plugin(&bundle, &mut checks);
-    network(&mut checks);
-    places(&bundle, &mut checks);
+    let effect = look_at_plugin(&bundle, &mut checks);
+    look_at_network(&mut checks);
+    look_at_places(&bundle, &mut checks);
     if let Some(effect) = effect {
         checks.push(trial(&effect));
     }
@@ -66,7 +67,7 @@ fn check(name: &'static str, result: Result<String>, facts: Value) -> Check {
 }
 
 /// The bundle and the plug-in in it.
-fn plugin(bundle: &Result<Bundle>, checks: &mut Vec<Check>) -> Option<Effect> {
+fn look_at_plugin(bundle: &Result<Bundle>, checks: &mut Vec<Check>) -> Option<Effect> {
     let bundle = match bundle {
         Ok(bundle) => bundle,
         Err(error) => {
@@ -105,7 +106,7 @@ fn plugin(bundle: &Result<Bundle>, checks: &mut Vec<Check>) -> Option<Effect> {
 }
 
 /// The runtime library, the devices, the models and the caches, as the plug-in finds them.
-fn network(checks: &mut Vec<Check>) {
+fn look_at_network(checks: &mut Vec<Check>) {
     let service = Service::global();
     let status = service.diagnose();
     match &status {
@@ -195,7 +196,7 @@ fn network(checks: &mut Vec<Check>) {
 }
 
 /// Where hosts look, and what the environment says.
-fn places(bundle: &Result<Bundle>, checks: &mut Vec<Check>) {
+fn look_at_places(bundle: &Result<Bundle>, checks: &mut Vec<Check>) {
     let folders = crate::effect::host_folders();
     let here = bundle.as_ref().ok().and_then(|bundle| bundle.path.parent());
     let seen = here.is_some_and(|here| folders.iter().any(|folder| same(folder, here)));
@@ -210,6 +211,15 @@ fn places(bundle: &Result<Bundle>, checks: &mut Vec<Check>) {
     );
     let facts = json!({ "folders": text, "installed": seen });
     checks.push(check("hosts", Ok(line), facts));
+
+    let log = plugin::logging::path();
+    let line = match &log {
+        Some(path) if path.is_file() => path.display().to_string(),
+        Some(path) => format!("{} (nothing written yet)", path.display()),
+        None => "this account has no folder for it".into(),
+    };
+    let facts = json!({ "path": log.map(|path| path.display().to_string()) });
+    checks.push(check("log", Ok(line), facts));
 
     let mut variables: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
@@ -269,10 +279,10 @@ fn trial(effect: &Effect) -> Check {
         let failed = |error| Failure::from(from_host(error));
         let instance = effect.create()?;
         instance
-            .connect("Source", plate.map_err(failed)?)
+            .connect(plugin::SOURCE, plate.map_err(failed)?)
             .map_err(failed)?;
         instance
-            .connect("Hint", hint.map_err(failed)?)
+            .connect(plugin::HINT, hint.map_err(failed)?)
             .map_err(failed)?;
         instance.set_str("inputColor", "srgb").map_err(failed)?;
         instance.set_str("output", "matte").map_err(failed)?;

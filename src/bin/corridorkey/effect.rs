@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use corridorkey::error::{Error, Result};
+use corridorkey::plugin::IDENTIFIER;
 use ofx::host::{
     Bundle, ClipFormat, ClipSource, Description, HostError, HostImage, HostOptions, Instance,
     Layout, Library, Project, RenderFailure,
@@ -95,12 +96,9 @@ impl Effect {
         };
         let library = Library::load(bundle, options).map_err(from_host)?;
         let plugins = library.plugins();
-        let ours = plugins.iter().find(|plugin| {
-            plugin
-                .identifier
-                .to_ascii_lowercase()
-                .contains("corridorkey")
-        });
+        let ours = plugins
+            .iter()
+            .find(|plugin| plugin.identifier == IDENTIFIER);
         let identifier = match ours {
             Some(plugin) => plugin.identifier.clone(),
             None => {

@@ -15,12 +15,15 @@ mod frames;
 mod hint;
 mod interrupt;
 mod key;
+mod ledger;
+mod load;
 mod models;
 mod ordered;
 mod params;
 mod picture;
 mod png_file;
 mod report;
+mod session;
 mod sheet;
 
 use std::process::ExitCode;

@@ -150,7 +150,7 @@ impl Progress {
         }
     }
 
-    /// A bar to move while frame `index` renders; cheap to copy.
+    /// The bar, to move while frames render; cheap to copy.
     pub(crate) fn bar(&self) -> ProgressBar {
         self.bar.clone()
     }
@@ -194,7 +194,6 @@ impl Progress {
         if self.json {
             print_json(&frame.json());
         }
-        self.bar.set_position(self.told as u64 * STEPS);
         let frames = self.bar.length().unwrap_or(0) / STEPS;
         self.bar
             .set_message(format!("{}/{frames} frames", self.told));
@@ -239,10 +238,10 @@ impl Progress {
     }
 }
 
-/// The position of the bar when `told` frames are finished and the next is done to `fraction`.
-pub(crate) fn bar_position(told: usize, fraction: f64) -> u64 {
+/// The position of the bar when `keyed` frames are keyed and the next is done to `fraction`.
+pub(crate) fn bar_position(keyed: usize, fraction: f64) -> u64 {
     let part = (fraction.clamp(0.0, 1.0) * STEPS as f64) as u64;
-    told as u64 * STEPS + part.min(STEPS - 1)
+    keyed as u64 * STEPS + part.min(STEPS - 1)
 }
 
 #[cfg(test)]
