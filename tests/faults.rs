@@ -22,8 +22,8 @@ fn sentence(node: &Instance) -> String {
         .expect_err("this render must fail");
     let message = failure.message.expect("a failure says why");
     assert!(
-        message.trim_end().ends_with(['.', ')']),
-        "a sentence: {message}"
+        message.len() > 40 && !message.contains("..") && !message.contains('\n'),
+        "a sentence that says what, why and what to do: {message}"
     );
     assert_eq!(
         node.message().expect("the message stays on the node").text,
@@ -129,7 +129,7 @@ fn models_that_cannot_work_say_so_and_the_next_good_frame_clears_it() {
     for (model, word) in [
         ("nowhere", "nowhere"),
         ("inputs", "input"),
-        ("nan", "finite"),
+        ("nan", "not numbers"),
     ] {
         node.set_str("model", model).unwrap();
         let text = sentence(&node);

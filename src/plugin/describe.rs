@@ -7,7 +7,7 @@ use ofx::{
 
 use super::parameters::{Group, Kind, Parameter, TABLE};
 use super::{HINT, IDENTIFIER, LABEL, OUTPUT, SOURCE};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Environment variable that narrows the declared depths, for hosts that offer no choice of their
 /// own and for tests: a comma-separated list of `byte`, `short`, `half`, `float`.
@@ -109,7 +109,16 @@ pub(super) fn describe_in_context(effect: EffectDescriptor<'_>, context: Context
         params.define(ParamKind::Group, id)?.label(label)?;
     }
     for parameter in TABLE {
-        define(params, parameter)?;
+        match define(params, parameter) {
+            // Simple hosts know only some kinds of parameter: the rest keep their defaults.
+            Err(Error::Host(error)) if error.is_absent() => {
+                log::warn!(
+                    "the host has no place for the parameter {}: {error}",
+                    parameter.id
+                );
+            }
+            other => other?,
+        }
     }
     let groups = Group::ALL.map(|group| group.names().0);
     params

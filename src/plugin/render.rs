@@ -40,7 +40,7 @@ pub(super) fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
     let source = effect.clip(SOURCE)?;
     let source_image = source.fetch(arguments.time, None)?.ok_or_else(|| {
         Error::Clip(format!(
-            "The Source input has no image at frame {}. Connect a plate there, or trim the render to the plate's range.",
+            "the Source input has no image at frame {}. Connect a plate there, or trim the render to the plate's range",
             arguments.time
         ))
     })?;
@@ -137,7 +137,7 @@ fn fetch_hint<'a>(
         return match settings.hint_source {
             HintSource::Hint => Err(Error::Clip(
                 "Hint Source is set to Hint Input, but nothing is connected to Hint. Connect a rough matte, or set \
-                 Hint Source to Auto or Screen Key."
+                 Hint Source to Auto or Screen Key"
                     .into(),
             )),
             _ => Ok(None),
@@ -146,8 +146,8 @@ fn fetch_hint<'a>(
     match clip.fetch(time, None)? {
         Some(image) => Ok(Some((image, clip))),
         None => Err(Error::Clip(format!(
-            "The Hint input is connected but has no image at frame {time}. Extend the hint to the plate's range, \
-             disconnect it, or set Hint Source to Screen Key."
+            "the Hint input is connected but has no image at frame {time}. Extend the hint to the plate's range, \
+             disconnect it, or set Hint Source to Screen Key"
         ))),
     }
 }
@@ -279,7 +279,7 @@ impl Frame<'_> {
             // Our row 0 is the highest.
             -(row_bytes as isize),
         )
-        .map_err(|error| Error::Clip(format!("The Hint input cannot be used: {error}")))?;
+        .map_err(|error| Error::Clip(format!("the Hint input cannot be used: {error}")))?;
         let placed = Placed {
             view,
             grid: image.grid,
