@@ -679,6 +679,7 @@ fn poor_hosts_get_the_same_key() {
         ..HostOptions::strict()
     };
     for options in [melt, demo, bare] {
+        let takes_no_choice = options.quirks == Quirks::host_demo();
         let library = load(pass_bundle(), options);
         let bounds = frame(128, 96);
         let source = plate(
@@ -696,6 +697,10 @@ fn poor_hosts_get_the_same_key() {
         // The middle of the disc is kept, the corner is not.
         assert!(found.pixel(38, 67).unwrap()[3] > 0.8);
         assert!(found.pixel(2, 2).unwrap()[3] < 0.1);
-        library.assert_clean();
+        let mut violations = library.take_violations();
+        // A host that took no parameters has no `output` that preferences could depend on.
+        violations
+            .retain(|violation| !(takes_no_choice && violation.rule == "describe.incomplete"));
+        assert!(violations.is_empty(), "{violations:?}");
     }
 }

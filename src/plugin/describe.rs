@@ -106,26 +106,33 @@ pub(super) fn describe_in_context(effect: EffectDescriptor<'_>, context: Context
     let params = effect.params()?;
     for group in Group::ALL {
         let (id, label) = group.names();
-        params.define(ParamKind::Group, id)?.label(label)?;
+        let define = || params.define(ParamKind::Group, id)?.label(label);
+        if_known(id, define().map(drop).map_err(Error::Host))?;
     }
     for parameter in TABLE {
-        match define(params, parameter) {
-            // Simple hosts know only some kinds of parameter: the rest keep their defaults.
-            Err(Error::Host(error)) if error.is_absent() => {
-                log::warn!(
-                    "the host has no place for the parameter {}: {error}",
-                    parameter.id
-                );
-            }
-            other => other?,
-        }
+        if_known(parameter.id, define(params, parameter))?;
     }
     let groups = Group::ALL.map(|group| group.names().0);
-    params
-        .define(ParamKind::Page, "pageControls")?
-        .label("Controls")?
-        .children(&groups)?;
-    Ok(())
+    let page = "pageControls";
+    let define = || {
+        params
+            .define(ParamKind::Page, page)?
+            .label("Controls")?
+            .children(&groups)
+    };
+    if_known(page, define().map(drop).map_err(Error::Host))
+}
+
+/// Simple hosts know only some kinds of parameter. The others keep their defaults, and groups and
+/// pages only arrange.
+fn if_known(id: &str, defined: Result<()>) -> Result<()> {
+    match defined {
+        Err(Error::Host(error)) if error.is_absent() => {
+            log::warn!("the host has no place for the parameter {id}: {error}");
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 fn define(params: ParamSetDescriptor<'_>, parameter: &Parameter) -> Result<()> {
