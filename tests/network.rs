@@ -9,103 +9,17 @@
 mod models;
 #[path = "support/onnx.rs"]
 mod onnx;
+#[path = "support/bench.rs"]
+mod support;
 
 use std::cell::Cell;
-use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use corridorkey::keyer::NetworkInput;
 use corridorkey::network::options::{MB, Options};
-use corridorkey::network::{
-    Device, DeviceChoice, Error, Model, Outcome, PrecisionChoice, Request, Result, Service,
-};
-
-static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
-    match std::env::var_os("CORRIDORKEY_ORT_DYLIB") {
-    Some(path) => path.into(),
-    None => bundle::onnx_runtime().unwrap_or_else(|error| {
-        panic!("these tests need ONNX Runtime; set CORRIDORKEY_ORT_DYLIB to a libonnxruntime. Fetching it failed: {error}")
-    }),
-}
-});
-
-fn options() -> Options {
-    Options {
-        library: Some(LIBRARY.clone()),
-        ..Options::default()
-    }
-}
-
-/// A folder with one model in it, and a service of its own.
-struct Bench {
-    folder: tempfile::TempDir,
-    service: Service,
-    model: Model,
-}
-
-fn bench(graph: &[u8]) -> Bench {
-    bench_with(graph, options(), "")
-}
-
-fn bench_with(graph: &[u8], options: Options, extra: &str) -> Bench {
-    let folder = tempfile::tempdir().unwrap();
-    let manifest = models::manifest("test", "1", graph, extra);
-    let model = Model::read(&models::write(folder.path(), "test", &manifest, graph)).unwrap();
-    Bench {
-        folder,
-        service: Service::new(options, None),
-        model,
-    }
-}
-
-impl Bench {
-    fn predict(&self, input: &NetworkInput) -> Result<Outcome> {
-        self.predict_with(input, DeviceChoice::Cpu, 1.0, &|| false)
-    }
-
-    fn predict_with(
-        &self,
-        input: &NetworkInput,
-        device: DeviceChoice,
-        refiner: f32,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<Outcome> {
-        let request = Request {
-            model: &self.model,
-            device,
-            precision: PrecisionChoice::Auto,
-            input,
-            refiner_strength: refiner,
-        };
-        self.service.predict(&request, &|| stop())
-    }
-}
-
-/// A picture in which every value is its own.
-fn picture(width: usize, height: usize) -> NetworkInput {
-    let pixels = width * height;
-    let data = (0..pixels * 4).map(|index| {
-        let (channel, pixel) = (index / pixels, index % pixels);
-        let value = (pixel as f32 + 0.5) / pixels as f32;
-        match channel {
-            3 => value * 0.9,
-            _ => {
-                ((value * (channel + 1) as f32).fract() - onnx::MEAN[channel]) / onnx::STD[channel]
-            }
-        }
-    });
-    NetworkInput {
-        height,
-        width,
-        data: data.collect(),
-    }
-}
-
-fn hint(input: &NetworkInput) -> &[f32] {
-    &input.data[input.width * input.height * 3..]
-}
+use corridorkey::network::{Device, DeviceChoice, Error, PrecisionChoice, Request, Service};
+use support::{LIBRARY, after, bench, bench_with, hint, options, picture};
 
 #[test]
 fn planes_come_back_in_their_place_and_order() {
@@ -237,11 +151,6 @@ fn an_abort_stops_a_run_soon_and_asks_only_the_calling_thread() {
     assert!(quick.predict(&picture(64, 64)).is_ok());
 }
 
-fn after(time: Duration) -> impl Fn() -> bool {
-    let begun = Instant::now();
-    move || begun.elapsed() > time
-}
-
 #[test]
 fn one_who_waits_for_a_busy_session_can_be_aborted() {
     let bench = bench(&onnx::slow(400));
@@ -347,7 +256,7 @@ fn a_refiner_is_scaled_by_its_strength_and_models_without_one_do_not_mind() {
     for (got, hint) in outcome.prediction.alpha.plane(0).iter().zip(hint(&input)) {
         assert!((got - hint * 0.5).abs() < 1e-6);
     }
-    let plain = self::bench(&onnx::transparent());
+    let plain = support::bench(&onnx::transparent());
     let outcome = plain
         .predict_with(&input, DeviceChoice::Cpu, 0.5, &|| false)
         .unwrap();
@@ -496,134 +405,4 @@ fn frames_beyond_the_bound_wait_and_the_keyer_s_threads_are_its_own() {
         .unwrap();
     assert!(name.unwrap().starts_with("corridorkey-"));
     assert_eq!(count, 3);
-}
-
-/// Runs one test of this file in a process of its own.
-fn child(test: &str, prepare: impl FnOnce(&mut std::process::Command)) -> std::process::Output {
-    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["--exact", test, "--nocapture"])
-        .env("CORRIDORKEY_TEST_CHILD", test);
-    command.env("CORRIDORKEY_ORT_DYLIB", &*LIBRARY);
-    prepare(&mut command);
-    command.output().unwrap()
-}
-
-fn is_child(test: &str) -> bool {
-    std::env::var_os("CORRIDORKEY_TEST_CHILD").is_some_and(|name| name == test)
-}
-
-fn everything_below(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap().flatten() {
-        if entry.path().is_dir() {
-            found.extend(everything_below(&entry.path()));
-        }
-        found.push(entry.path());
-    }
-    found
-}
-
-#[test]
-fn nothing_is_written_to_the_user_s_home_and_the_environment_stays_as_it_was() {
-    const NAME: &str = "nothing_is_written_to_the_user_s_home_and_the_environment_stays_as_it_was";
-    if is_child(NAME) {
-        let before: Vec<_> = std::env::vars_os().collect();
-        let bench = bench_with(
-            &onnx::transparent(),
-            Options::from_environment().unwrap(),
-            "",
-        );
-        bench
-            .predict_with(&picture(64, 64), DeviceChoice::Auto, 1.0, &|| false)
-            .unwrap();
-        assert_eq!(std::env::vars_os().collect::<Vec<_>>(), before);
-        return;
-    }
-    let home = tempfile::tempdir().unwrap();
-    let output = child(NAME, |command| {
-        command
-            .env("HOME", home.path())
-            .env_remove("XDG_CACHE_HOME")
-            .env_remove("XDG_DATA_HOME")
-            .env_remove("XDG_CONFIG_HOME");
-    });
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(output.status.success(), "{said}");
-    assert!(said.contains("1 passed"), "{said}");
-    assert_eq!(everything_below(home.path()), Vec::<PathBuf>::new());
-}
-
-#[test]
-fn without_a_library_there_is_a_sentence_and_another_attempt_finds_it() {
-    const NAME: &str = "without_a_library_there_is_a_sentence_and_another_attempt_finds_it";
-    if is_child(NAME) {
-        let home = tempfile::tempdir().unwrap();
-        let binary = home.path().join("Contents/Linux-x86-64/CorridorKey.ofx");
-        std::fs::create_dir_all(binary.parent().unwrap()).unwrap();
-        let graph = onnx::transparent();
-        let model = Model::read(&models::model(home.path(), "test", &graph)).unwrap();
-        let service = Service::new(Options::default(), Some(&binary));
-        let input = picture(64, 64);
-        let request = Request {
-            model: &model,
-            device: DeviceChoice::Auto,
-            precision: PrecisionChoice::Auto,
-            input: &input,
-            refiner_strength: 1.0,
-        };
-        let error = service.predict(&request, &|| false).unwrap_err();
-        assert_eq!(error.code(), "runtime.library");
-        assert!(error.to_string().contains("Linux-x86-64"), "{error}");
-        assert_eq!(service.status().library_error, Some(error));
-        // A text that calls itself a library comes with the linker's words.
-        let fake = binary.with_file_name("libonnxruntime.so.1.28.0");
-        std::fs::write(&fake, "not a library").unwrap();
-        let error = service.predict(&request, &|| false).unwrap_err();
-        assert!(error.to_string().contains("it cannot be loaded"), "{error}");
-        // Once the library is there, the plug-in works without a restart.
-        std::fs::copy(&*LIBRARY, &fake).unwrap();
-        service.predict(&request, &|| false).unwrap();
-        assert_eq!(service.status().library_error, None);
-        return;
-    }
-    let output = child(NAME, |_| {});
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(
-        output.status.success() && said.contains("1 passed"),
-        "{said}"
-    );
-}
-
-#[test]
-fn the_environment_s_mistakes_are_told_by_the_global_service_instead_of_ignored() {
-    const NAME: &str =
-        "the_environment_s_mistakes_are_told_by_the_global_service_instead_of_ignored";
-    if is_child(NAME) {
-        let error = Service::global().select(DeviceChoice::Auto).unwrap_err();
-        assert_eq!(error.code(), "setting.value");
-        assert!(error.to_string().contains("CORRIDORKEY_THREADS"), "{error}");
-        assert_eq!(Service::global().status().library_error, Some(error));
-        return;
-    }
-    let output = child(NAME, |command| {
-        command.env("CORRIDORKEY_THREADS", "lots");
-    });
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(
-        output.status.success() && said.contains("1 passed"),
-        "{said}"
-    );
 }

@@ -95,6 +95,16 @@ impl Device {
     }
 }
 
+impl From<Device> for DeviceChoice {
+    fn from(device: Device) -> Self {
+        match device {
+            Device::Cuda => Self::Cuda,
+            Device::CoreMl => Self::CoreMl,
+            Device::Cpu => Self::Cpu,
+        }
+    }
+}
+
 /// The arithmetic that can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum PrecisionChoice {
@@ -258,12 +268,9 @@ pub fn select(wish: &Wish, bench: &dyn Bench, unfit: &[(Device, String)]) -> Res
         Some((_, reason)) => Err(reason.clone()),
         None => bench.probe(device),
     };
-    let named = match wish.choice {
-        DeviceChoice::Auto => None,
-        DeviceChoice::Cuda => Some(Device::Cuda),
-        DeviceChoice::CoreMl => Some(Device::CoreMl),
-        DeviceChoice::Cpu => Some(Device::Cpu),
-    };
+    let named = Device::ALL
+        .into_iter()
+        .find(|device| wish.choice == (*device).into());
     if let Some(device) = named {
         return match probe(device) {
             Ok(()) => Ok(Selection {

@@ -217,8 +217,8 @@ fn stoppable<T: Send>(
                 }
             }
         }
-        let result = worker.join().map_err(|panic| Error::Thread {
-            what: "running the network stopped unexpectedly",
+        let result = worker.join().map_err(|panic| Error::Internal {
+            what: "running the network",
             reason: panic_text(&*panic),
         })?;
         if aborted {

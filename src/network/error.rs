@@ -236,7 +236,7 @@ pub enum Error {
         /// The output's name.
         output: String,
     },
-    /// The system gave no thread, or one of ours ended unexpectedly.
+    /// The system gave no thread.
     #[error(
         "{what}: {reason}. Close other programs or raise the limit on threads, then render again"
     )]
@@ -244,6 +244,16 @@ pub enum Error {
         /// What was being done.
         what: &'static str,
         /// What the system said.
+        reason: String,
+    },
+    /// A mistake of ours: something panicked.
+    #[error(
+        "{what} stopped unexpectedly: {reason}. This is a mistake in CorridorKey; please report it with its log"
+    )]
+    Internal {
+        /// What was being done.
+        what: &'static str,
+        /// The panic's words.
         reason: String,
     },
 }
@@ -274,6 +284,7 @@ impl Error {
             Self::Run { .. } => "network.run",
             Self::NonFinite { .. } => "network.non-finite",
             Self::Thread { .. } => "system.thread",
+            Self::Internal { .. } => "internal",
         }
     }
 

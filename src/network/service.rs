@@ -257,6 +257,7 @@ impl Service {
         let precision = request.model.precision(request.precision)?;
         self.check_input(request)?;
         let runtime = self.runtime()?;
+        runtime.prepare(wish.choice, control)?;
         let mut unfit = Vec::new();
         loop {
             let selection = device::select(&wish, runtime, &unfit)?;

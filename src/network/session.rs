@@ -177,8 +177,8 @@ impl<E: Send + Sync + 'static> Sessions<E> {
         let thread = std::thread::Builder::new().name("corridorkey-build".into());
         let spawned = thread.spawn(move || {
             let built = std::panic::catch_unwind(AssertUnwindSafe(build)).unwrap_or_else(|panic| {
-                Err(Error::Thread {
-                    what: "preparing a model stopped unexpectedly",
+                Err(Error::Internal {
+                    what: "preparing a model",
                     reason: panic_text(&*panic),
                 })
             });

@@ -13,6 +13,7 @@ pub mod library;
 use std::collections::HashMap;
 use std::ffi::{CStr, c_char};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, OnceLock};
 
 use ort::ep::{self, ExecutionProvider as _};
@@ -24,9 +25,10 @@ use ort::{AsPointer as _, environment::Environment};
 use parking_lot::Mutex;
 
 use self::library::{Examined, candidates, chain, one_line};
-use super::device::{Bench, Device};
+use super::device::{Bench, Device, DeviceChoice};
 use super::error::{Error, Result};
 use super::options::Options;
+use super::{Control, POLL, check};
 
 /// The loaded library.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub struct Runtime {
     environment: Environment,
     library: Library,
     probes: Mutex<HashMap<Device, std::result::Result<(), String>>>,
+    /// Held while a device is tried out, which can take seconds; what is known can be read meanwhile.
+    probing: Mutex<()>,
 }
 
 static RUNTIME: OnceLock<Runtime> = OnceLock::new();
@@ -120,6 +124,7 @@ fn start(path: &Path, examined: Examined) -> Result<Runtime> {
         environment,
         library,
         probes: Mutex::default(),
+        probing: Mutex::default(),
     })
 }
 
@@ -127,6 +132,50 @@ impl Runtime {
     /// The library.
     pub fn library(&self) -> &Library {
         &self.library
+    }
+
+    /// What is known about a device, if it was tried.
+    fn known(&self, device: Device) -> Option<std::result::Result<(), String>> {
+        self.probes.lock().get(&device).cloned()
+    }
+
+    /// Tries out the devices that a choice may lead to, as far as they are not known yet. Loading a
+    /// GPU's libraries can take seconds, so that it goes on in a thread of its own if `control`
+    /// stops waiting for it.
+    ///
+    /// # Errors
+    /// [`Error::Aborted`], [`Error::Thread`].
+    pub fn prepare(&'static self, choice: DeviceChoice, control: &dyn Control) -> Result<()> {
+        for device in Device::ALL {
+            if choice != DeviceChoice::Auto && choice != device.into() {
+                continue;
+            }
+            if self.known(device).is_none() {
+                let (done, wait) = channel::<()>();
+                let thread = std::thread::Builder::new().name("corridorkey-device".into());
+                let trial = move || {
+                    let _done = done;
+                    let _ = self.probe(device);
+                };
+                thread.spawn(trial).map_err(|error| Error::Thread {
+                    what: "no thread could be started to try out a device",
+                    reason: error.to_string(),
+                })?;
+                while wait.recv_timeout(POLL) == Err(RecvTimeoutError::Timeout) {
+                    check(control)?;
+                }
+                if self.known(device).is_none() {
+                    return Err(Error::Internal {
+                        what: "trying out a device",
+                        reason: format!("{} gave no answer", device.name()),
+                    });
+                }
+            }
+            if self.known(device) == Some(Ok(())) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// What is known about the devices so far: those that were tried, and why they do not work.
@@ -168,7 +217,11 @@ impl Runtime {
                 .with_model_format(ep::coreml::ModelFormat::MLProgram)
                 .with_static_input_shapes(true)
                 .register(&mut builder)?,
-            Device::Cpu => ep::CPU::default().register(&mut builder)?,
+            // Without an arena every intermediate result is given back to the system and fetched
+            // anew: a third more processor time for a frame. It is kept until the session goes.
+            Device::Cpu => ep::CPU::default()
+                .with_arena_allocator(true)
+                .register(&mut builder)?,
         }
         Ok(builder)
     }
@@ -236,12 +289,17 @@ fn provider_bridge_is_open() -> bool {
 
 impl Bench for Runtime {
     fn probe(&self, device: Device) -> std::result::Result<(), String> {
+        if let Some(known) = self.known(device) {
+            return known;
+        }
         // One at a time, so that a device is tried once even when many frames begin together.
-        let mut probes = self.probes.lock();
-        probes
-            .entry(device)
-            .or_insert_with(|| self.try_out(device))
-            .clone()
+        let _turn = self.probing.lock();
+        if let Some(known) = self.known(device) {
+            return known;
+        }
+        let found = self.try_out(device);
+        self.probes.lock().insert(device, found.clone());
+        found
     }
 }
 
