@@ -36,8 +36,8 @@ python3 ci/pictures.py make "$work"
 # output 1 is the matte, inputColor 1 is sRGB: choices are given by index.
 OFX_PLUGIN_PATH=$(dirname "$bundle") "$host" --plate "$work/plate.pfm" --hint "$work/hint.pfm" \
   --set output=1 --set inputColor=1 --out "$work/matte.pfm" --filter-out "$work/filter.pfm"
-python3 ci/pictures.py near "$work/matte.pfm" "$work/truth.pfm" --mean 0.05
-python3 ci/pictures.py near "$work/filter.pfm" "$work/truth.pfm" --mean 0.08
+python3 ci/pictures.py near "$work/matte.pfm" "$work/truth.pfm" --mean 0.02
+python3 ci/pictures.py near "$work/filter.pfm" "$work/truth.pfm" --mean 0.02
 
 heading "Reference host: the same matte as the project's own host"
 "$bundle/Contents/Linux-x86-64/corridorkey" key --quiet --plugin "$bundle" --source "$work/plate.png" \

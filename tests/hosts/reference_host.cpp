@@ -101,10 +101,10 @@ void checkDescription(ImageEffect::ImageEffectPlugin &plugin)
 class Session {
 public:
   Session(ImageEffect::ImageEffectPlugin &plugin, const std::string &context, Clips clips)
-    : name_(context)
+    : name_(context == kOfxImageEffectContextGeneral ? "General" : "Filter")
   {
     instance_.reset(dynamic_cast<EffectInstance *>(plugin.createInstance(context, &clips)));
-    if (!instance_) throw std::runtime_error("no instance could be made in " + context);
+    if (!instance_) throw std::runtime_error("no instance could be made in the context " + name_);
     const OfxStatus status = instance_->createInstanceAction();
     expect(status == kOfxStatOK || status == kOfxStatReplyDefault, name_ + ": CreateInstance succeeds");
   }
