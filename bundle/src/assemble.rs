@@ -91,11 +91,9 @@ pub(crate) fn lock(workspace: &Workspace) -> Result<Lock> {
 /// Compiles the binaries and fetches the runtime; the caller holds the [`lock`].
 pub(crate) fn build_parts(workspace: &Workspace, options: &Options) -> Result<Parts> {
     let runtime = runtime::fetch(workspace)?;
-    let target = workspace.target(match (options.linking, options.profile) {
-        (Linking::Studio, _) => "ship",
-        (Linking::Native, Profile::Release) => "native",
-        // What the tests themselves are built into.
-        (Linking::Native, Profile::Dev) => "",
+    let target = workspace.target(match options.linking {
+        Linking::Studio => "ship",
+        Linking::Native => "",
     });
     let build = Build {
         workspace,

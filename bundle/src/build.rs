@@ -32,7 +32,9 @@ impl Profile {
 pub enum Linking {
     /// glibc 2.28, through zig: runs on every distribution that studios use.
     Studio,
-    /// This machine's own linker and C library.
+    /// This machine's own linker and C library, with all features, in the workspace's own target
+    /// folder: for tests and benchmarks, which share what their cargo built. Cargo has let go of
+    /// that folder by the time that they run.
     Native,
 }
 
@@ -62,8 +64,8 @@ const BUILD_ADVICE: &str = "The compiler's own messages say what is wrong.";
 impl Build<'_> {
     /// The plug-in's shared library, without the crates that only the command needs.
     pub(crate) fn plugin(self) -> Result<PathBuf> {
-        if self.is_for_tests() {
-            // The cargo that runs the tests has just compiled this very library.
+        if self.linking == Linking::Native {
+            // Most often the cargo that runs tests or benchmarks has just compiled this very one.
             self.compile(&["--lib"])?;
             return expect_file(self.output().join(LIBRARY));
         }
@@ -81,13 +83,6 @@ impl Build<'_> {
             files::write(&receipt, files::stamp(&linked)?.as_bytes())?;
         }
         expect_file(output.join(LIBRARY))
-    }
-
-    /// Whether this is the build of the tests' own bundle, which shares what `cargo test` built:
-    /// its target folder, its profile and its features. Cargo has let go of that folder by the
-    /// time that tests run.
-    fn is_for_tests(self) -> bool {
-        self.linking == Linking::Native && self.profile == Profile::Dev
     }
 
     /// The command, with its default features.
@@ -125,7 +120,10 @@ impl Build<'_> {
             cargo.args(["--target", &format!("{STUDIO_TARGET}.{STUDIO_GLIBC}")]);
         }
         if self.profile == Profile::Release {
-            cargo.args(["--release", "--config", "profile.release.strip=\"symbols\""]);
+            cargo.arg("--release");
+        }
+        if self.linking == Linking::Studio {
+            cargo.args(["--config", "profile.release.strip=\"symbols\""]);
             remap_paths(&mut cargo, self.workspace);
         }
         if self.quiet {

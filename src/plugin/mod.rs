@@ -11,6 +11,7 @@ mod patience;
 mod read;
 mod render;
 mod settings;
+mod stages;
 mod status;
 
 use std::ffi::CStr;

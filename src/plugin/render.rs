@@ -5,7 +5,6 @@
 //! on the thread that the host rendered on.
 
 use std::sync::LazyLock;
-use std::time::Instant;
 
 use ofx::{
     Channel, Clip, Components, Depth, Effect, Image, ImageView, RectD, RectI, RenderArgs, RowMut,
@@ -15,6 +14,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::fetch::{self, Grid, Placed, RGB};
 use super::patience::Patience;
+use super::stages::Stages;
 use super::status::{self, Report};
 use super::{HINT, OUTPUT, SOURCE, Settings};
 use crate::error::{Error, Result};
@@ -32,7 +32,7 @@ const LONGEST_SIDE: f64 = 65536.0;
 
 /// Renders the window.
 pub(super) fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
-    let started = Instant::now();
+    let stages = Stages::start();
     let settings = Settings::read(effect, arguments.time);
     let service = Service::global();
     let patience = Patience::new(&effect);
@@ -78,10 +78,13 @@ pub(super) fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
         region,
         model,
         geometry,
+        stages,
     };
 
     let _turn = service.admit(&patience)?;
-    let key = service.install(|| Ok::<_, Error>(frame.key()))?;
+    let key = frame.stages.time("fingerprint", || {
+        service.install(|| Ok::<_, Error>(frame.key()))
+    })?;
     let mut ran = false;
     let answer = service.cache().get_or_compute(key, &patience, || {
         ran = true;
@@ -101,14 +104,9 @@ pub(super) fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
     let rows = view.rows_mut(inside);
     service.install(|| frame.write(&answer, inside, rows))?;
 
-    let total = started.elapsed().as_secs_f64() * 1e3;
-    let time = match ran {
-        true => format!(
-            "{total:.0} ms, of which the network {:.0} ms",
-            answer.milliseconds
-        ),
-        false => format!("{total:.0} ms, from the stored prediction"),
-    };
+    let source = if ran { "" } else { "stored prediction, " };
+    let time = format!("{source}{}", frame.stages);
+    log::debug!("frame {}: {time}", arguments.time);
     status::remember(
         effect.instance_id(),
         Report {
@@ -212,6 +210,7 @@ struct Frame<'a> {
     scale: PixelScale,
     model: Model,
     geometry: Geometry,
+    stages: Stages,
 }
 
 impl Frame<'_> {
@@ -246,7 +245,9 @@ impl Frame<'_> {
     }
 
     fn plate(&self) -> Planes {
-        fetch::read(&self.plate, &self.grid, self.region, &RGB)
+        self.stages.time("read", || {
+            fetch::read(&self.plate, &self.grid, self.region, &RGB)
+        })
     }
 
     /// The hint that somebody gave: from the Hint clip or the plate's own alpha, over the region.
@@ -310,34 +311,37 @@ impl Frame<'_> {
     fn predict(&self, service: &Service, patience: &Patience<'_>) -> Result<Answer> {
         let (input, screen, exchange) = service.install(|| {
             let plate = self.plate();
-            let (screen, hint) = self.screen_and_hint(&plate)?;
+            let (screen, hint) = self.stages.time("hint", || self.screen_and_hint(&plate))?;
             // A model that knows the colour sees the plate as it is.
             let exchange = if self.model.screens.contains(&screen) {
                 Screen::Green
             } else {
                 screen
             };
-            let input = keyer::prepare(
-                &plate,
-                &hint,
-                &self.geometry,
-                self.encoding,
-                exchange,
-                &self.model.normalisation,
-                &SCRATCH,
-            )?;
+            let prepare = || {
+                keyer::prepare(
+                    &plate,
+                    &hint,
+                    &self.geometry,
+                    self.encoding,
+                    exchange,
+                    &self.model.normalisation,
+                    &SCRATCH,
+                )
+            };
+            let input = self.stages.time("prepare", prepare)?;
             Ok::<_, Error>((input, screen, exchange))
         })?;
-        let outcome = service.predict(
-            &Request {
-                model: &self.model,
-                device: self.settings.device,
-                precision: self.settings.precision,
-                input: &input,
-                refiner_strength: self.settings.refiner_strength,
-            },
-            patience,
-        )?;
+        let request = Request {
+            model: &self.model,
+            device: self.settings.device,
+            precision: self.settings.precision,
+            input: &input,
+            refiner_strength: self.settings.refiner_strength,
+        };
+        let outcome = self
+            .stages
+            .time("network", || service.predict(&request, patience))?;
         SCRATCH.give(input.data);
         let mut device = outcome.device.name().to_owned();
         for note in &outcome.notes {
@@ -365,16 +369,20 @@ impl Frame<'_> {
 
         let mode = self.settings.output;
         let finish = self.settings.finish(answer.screen, self.scale);
-        let key = match mode {
-            Output::Hint => None,
-            _ => Some(keyer::finish(
-                &answer.prediction,
+        let make = || {
+            let (prediction, exchange) = (&answer.prediction, answer.exchange);
+            keyer::finish(
+                prediction,
                 &self.geometry,
-                answer.exchange,
+                exchange,
                 &finish,
                 shown,
                 &SCRATCH,
-            )?),
+            )
+        };
+        let key = match mode {
+            Output::Hint => None,
+            _ => Some(self.stages.time("key", make)?),
         };
         let plate = matches!(mode, Output::SourceMatte | Output::Hint).then(|| self.plate());
         let hint = match (mode, &plate) {
