@@ -1,6 +1,10 @@
 //! A model in a folder, a service of its own to run it, and pictures to run it on.
 
-#![allow(dead_code, unreachable_pub, reason = "every test file uses another part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "every test file uses another part"
+)]
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
