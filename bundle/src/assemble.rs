@@ -78,35 +78,39 @@ pub(crate) struct Parts {
 /// When something does not compile, cannot be fetched, is missing from the source tree, or when
 /// the result breaks a rule of [`check`](crate::check::check).
 pub fn assemble(workspace: &Workspace, options: &Options) -> Result<(PathBuf, Summary)> {
+    let _lock = lock(workspace)?;
     let parts = build_parts(workspace, options)?;
-    let _lock = Lock::acquire(&workspace.target("bundle.lock"))?;
     put_together(workspace, options, &parts)
 }
 
-/// Compiles the binaries and fetches the runtime.
+/// Held while binaries are compiled and taken: builds of one target folder take turns.
+pub(crate) fn lock(workspace: &Workspace) -> Result<Lock> {
+    Lock::acquire(&workspace.target("bundle.lock"))
+}
+
+/// Compiles the binaries and fetches the runtime; the caller holds the [`lock`].
 pub(crate) fn build_parts(workspace: &Workspace, options: &Options) -> Result<Parts> {
     let runtime = runtime::fetch(workspace)?;
-    let base = match (options.profile, options.linking) {
-        (_, Linking::Studio) => "ship",
-        (_, Linking::Native) => "native",
-    };
-    let base = workspace.target(base);
-    let plugin_target = base.join("plugin");
-    let build = |target| Build {
+    let target = workspace.target(match (options.linking, options.profile) {
+        (Linking::Studio, _) => "ship",
+        (Linking::Native, Profile::Release) => "native",
+        // What the tests themselves are built into.
+        (Linking::Native, Profile::Dev) => "",
+    });
+    let build = Build {
         workspace,
         profile: options.profile,
         linking: options.linking,
-        target,
+        target: &target,
+        quiet: options.quiet,
     };
-    let plugin = build::plugin(build(&plugin_target), options.quiet)?;
     let command = if options.command {
-        let command_target = base.join("command");
-        Some(build::command(build(&command_target), options.quiet)?)
+        Some(build.command()?)
     } else {
         None
     };
     Ok(Parts {
-        plugin,
+        plugin: build.plugin()?,
         command,
         runtime,
     })

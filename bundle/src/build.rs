@@ -36,15 +36,17 @@ pub enum Linking {
     Native,
 }
 
-/// What to build.
+/// How to build.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Build<'a> {
     pub(crate) workspace: &'a Workspace,
     pub(crate) profile: Profile,
     pub(crate) linking: Linking,
-    /// Below which cargo target folder, so that the two parts do not overwrite each other's
-    /// library (cargo gives a `cdylib` the same file name whatever its features are).
+    /// Cargo's target folder: for what is shipped, not the one of the cargo that may be running
+    /// this program.
     pub(crate) target: &'a Path,
+    /// Whether cargo's output is shown only when it fails.
+    pub(crate) quiet: bool,
 }
 
 /// The Rust target and the glibc that shipped binaries are linked against.
@@ -52,55 +54,86 @@ const STUDIO_TARGET: &str = "x86_64-unknown-linux-gnu";
 const STUDIO_GLIBC: &str = "2.28";
 const ZIG_REQUIREMENTS: &str = include_str!("../zig-requirements.txt");
 
+/// What cargo calls the plug-in.
+const LIBRARY: &str = "libcorridorkey.so";
+
 const BUILD_ADVICE: &str = "The compiler's own messages say what is wrong.";
 
-/// The plug-in's shared library, without the crates that only the command needs.
-pub(crate) fn plugin(build: Build<'_>, quiet: bool) -> Result<PathBuf> {
-    let output = compile(build, &["--lib", "--no-default-features"], quiet)?;
-    expect_file(output.join("libcorridorkey.so"))
-}
-
-/// The command, with its default features.
-pub(crate) fn command(build: Build<'_>, quiet: bool) -> Result<PathBuf> {
-    let output = compile(build, &["--bin", COMMAND_NAME], quiet)?;
-    expect_file(output.join(COMMAND_NAME))
-}
-
-/// Runs cargo and gives the folder that the result is in.
-fn compile(build: Build<'_>, what: &[&str], quiet: bool) -> Result<PathBuf> {
-    let mut cargo = match build.linking {
-        Linking::Native => {
-            let mut cargo = process::cargo();
-            cargo.arg("build");
-            cargo
+impl Build<'_> {
+    /// The plug-in's shared library, without the crates that only the command needs.
+    pub(crate) fn plugin(self) -> Result<PathBuf> {
+        if self.is_for_tests() {
+            // The cargo that runs the tests has just compiled this very library.
+            self.compile(&["--lib"])?;
+            return expect_file(self.output().join(LIBRARY));
         }
-        Linking::Studio => zigbuild(build.workspace)?,
-    };
-    cargo
-        .current_dir(build.workspace.root())
-        .args(["--locked", "--package", "corridorkey"])
-        .args(what)
-        .arg("--target-dir")
-        .arg(build.target);
-    if quiet {
-        cargo.arg("--quiet");
+        // The command's build makes a library too, with other features but, as cargo names shared
+        // libraries, in the same file; and cargo takes any new file there for its own.
+        let output = self.output();
+        let linked = output.join("deps").join(LIBRARY);
+        let receipt = output.join("plugin-receipt");
+        let known = std::fs::read_to_string(&receipt).unwrap_or_default();
+        if linked.exists() && files::stamp(&linked)? != known {
+            std::fs::remove_file(&linked).map_err(Error::file("remove", &linked))?;
+        }
+        self.compile(&["--lib", "--no-default-features"])?;
+        if linked.exists() {
+            files::write(&receipt, files::stamp(&linked)?.as_bytes())?;
+        }
+        expect_file(output.join(LIBRARY))
     }
-    let mut output = build.target.to_owned();
-    if build.linking == Linking::Studio {
-        cargo.args(["--target", &format!("{STUDIO_TARGET}.{STUDIO_GLIBC}")]);
-        output.push(STUDIO_TARGET);
+
+    /// Whether this is the build of the tests' own bundle, which shares what `cargo test` built:
+    /// its target folder, its profile and its features. Cargo has let go of that folder by the
+    /// time that tests run.
+    fn is_for_tests(self) -> bool {
+        self.linking == Linking::Native && self.profile == Profile::Dev
     }
-    output.push(build.profile.folder());
-    if build.profile == Profile::Release {
-        cargo.args(["--release", "--config", "profile.release.strip=\"symbols\""]);
-        remap_paths(&mut cargo, build.workspace);
+
+    /// The command, with its default features.
+    pub(crate) fn command(self) -> Result<PathBuf> {
+        self.compile(&["--bin", COMMAND_NAME])?;
+        expect_file(self.output().join(COMMAND_NAME))
     }
-    if quiet {
-        process::capture(&mut cargo, BUILD_ADVICE)?;
-    } else {
-        process::run(&mut cargo, BUILD_ADVICE)?;
+
+    /// The folder that cargo puts results into.
+    fn output(self) -> PathBuf {
+        let mut output = self.target.to_owned();
+        if self.linking == Linking::Studio {
+            output.push(STUDIO_TARGET);
+        }
+        output.push(self.profile.folder());
+        output
     }
-    Ok(output)
+
+    fn compile(self, what: &[&str]) -> Result<()> {
+        let mut cargo = match self.linking {
+            Linking::Native => {
+                let mut cargo = process::cargo();
+                cargo.arg("build");
+                cargo
+            }
+            Linking::Studio => zigbuild(self.workspace)?,
+        };
+        cargo
+            .current_dir(self.workspace.root())
+            .args(["--locked", "--package", "corridorkey"])
+            .args(what)
+            .arg("--target-dir")
+            .arg(self.target);
+        if self.linking == Linking::Studio {
+            cargo.args(["--target", &format!("{STUDIO_TARGET}.{STUDIO_GLIBC}")]);
+        }
+        if self.profile == Profile::Release {
+            cargo.args(["--release", "--config", "profile.release.strip=\"symbols\""]);
+            remap_paths(&mut cargo, self.workspace);
+        }
+        if self.quiet {
+            process::capture(cargo.arg("--quiet"), BUILD_ADVICE)?;
+            return Ok(());
+        }
+        process::run(&mut cargo, BUILD_ADVICE)
+    }
 }
 
 /// Keeps this machine's folders out of shipped binaries (panic messages carry source paths).

@@ -449,3 +449,98 @@ pub(crate) fn find(path: &Path) -> PathBuf {
         path.to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inspection() -> Inspection {
+        Inspection {
+            layout: Layout::new("bundle"),
+            rules: Rules::SHIPPED,
+            findings: Vec::new(),
+            models: Vec::new(),
+            glibc: Vec::new(),
+        }
+    }
+
+    fn need(library: &str, version: &str) -> crate::elf::Requirement {
+        crate::elf::Requirement {
+            library: library.to_owned(),
+            version: version.to_owned(),
+        }
+    }
+
+    #[test]
+    fn versions_are_compared_as_numbers_and_the_symbol_is_named() {
+        let binary = Binary {
+            requirements: vec![
+                need("libc.so.6", "GLIBC_2.3.4"),
+                need("libc.so.6", "GLIBC_2.28"),
+                need("libc.so.6", "GLIBC_2.100"),
+                need("libgcc_s.so.1", "GCC_4.2.0"),
+            ],
+            undefined: vec![Undefined {
+                name: "from_the_future".to_owned(),
+                weak: false,
+                version: Some(need("libc.so.6", "GLIBC_2.100")),
+            }],
+            ..Binary::default()
+        };
+        let mut inspection = inspection();
+        inspection.versions("it", &binary);
+        let [finding] = inspection.findings.as_slice() else {
+            panic!("one finding, not {:?}", inspection.findings);
+        };
+        assert!(
+            finding.contains("GLIBC_2.100 (from_the_future)"),
+            "{finding}"
+        );
+        assert_eq!(dotted(&inspection.glibc), "2.100");
+    }
+
+    #[test]
+    fn versions_of_unknown_families_are_refused() {
+        let binary = Binary {
+            requirements: vec![
+                need("libc.so.6", "GLIBC_PRIVATE"),
+                need("libfoo.so.1", "FOO_1.0"),
+            ],
+            ..Binary::default()
+        };
+        let mut inspection = inspection();
+        inspection.versions("it", &binary);
+        assert_eq!(inspection.findings.len(), 2, "{:?}", inspection.findings);
+    }
+
+    #[test]
+    fn only_weak_symbols_may_stay_without_a_library() {
+        let symbol = |name: &str, weak, version| Undefined {
+            name: name.to_owned(),
+            weak,
+            version,
+        };
+        let binary = Binary {
+            undefined: vec![
+                symbol("malloc", false, Some(need("libc.so.6", "GLIBC_2.2.5"))),
+                symbol("__gmon_start__", true, None),
+                symbol("nobody_has_this", false, None),
+                symbol("odd", false, Some(need("libodd.so.1", "ODD_1"))),
+            ],
+            ..Binary::default()
+        };
+        let mut inspection = inspection();
+        inspection.symbols("it", &binary, &SYSTEM_LIBRARIES);
+        let [finding] = inspection.findings.as_slice() else {
+            panic!("one finding, not {:?}", inspection.findings);
+        };
+        assert!(finding.ends_with("nobody_has_this, odd."), "{finding}");
+    }
+
+    #[test]
+    fn weights_are_rounded_up() {
+        assert_eq!(megabytes(0), "0.0");
+        assert_eq!(megabytes(45_000_000), "45.0");
+        assert_eq!(megabytes(45_000_001), "45.1");
+    }
+}

@@ -31,6 +31,17 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
+/// A text that changes whenever the file does: its length and time of change.
+pub(crate) fn stamp(path: &Path) -> Result<String> {
+    let data = fs::metadata(path).map_err(Error::file("inspect", path))?;
+    let modified = data
+        .modified()
+        .map_err(Error::file("inspect", path))?
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |time| time.as_nanos());
+    Ok(format!("{} {modified}", data.len()))
+}
+
 pub(crate) fn read_text(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(Error::file("read", path))
 }

@@ -1,20 +1,20 @@
 //! The bundle that tests load: assembled once from the current sources, shared by every test.
 
+use crate::Result;
 use crate::assemble::{self, Options, Parts};
 use crate::build::{Linking, Profile};
-use crate::files::{self, Lock};
+use crate::files;
 use crate::workspace::{BUNDLE_NAME, Workspace};
-use crate::{Error, Result};
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 /// The bundle for tests, `target/test/CorridorKey.ofx.bundle`: the plug-in of the current sources
 /// compiled with the development profile for this machine, ONNX Runtime and the models; no command.
 ///
-/// The first call of a process lets cargo bring the plug-in up to date, in a target folder of its
-/// own so that neither the lock nor the files of the cargo that runs the tests are touched; the
-/// bundle is put together anew only when something in it has changed. Processes take turns.
+/// The first call of a process lets cargo bring the plug-in up to date, in the target folder of the
+/// cargo that runs the tests, which has most often just built it; the bundle is put together anew
+/// only when something in it has changed. Processes take turns.
 ///
 /// # Errors
 /// As [`assemble`](crate::assemble::assemble).
@@ -31,7 +31,7 @@ pub fn for_tests() -> Result<PathBuf> {
 
 fn bring_up_to_date(workspace: &Workspace) -> Result<PathBuf> {
     let out = workspace.target("test");
-    let _lock = Lock::acquire(&out.join("lock"))?;
+    let _lock = assemble::lock(workspace)?;
     let options = Options {
         out: out.clone(),
         profile: Profile::Dev,
@@ -61,19 +61,8 @@ fn stamp(workspace: &Workspace, parts: &Parts) -> Result<String> {
     paths.extend(files::tree(&workspace.path("bundle/src"))?);
     let mut text = String::new();
     for path in paths {
-        let (length, modified) = facts(&path)?;
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{} {length} {modified}", path.display());
+        let _ = writeln!(text, "{} {}", path.display(), files::stamp(&path)?);
     }
     Ok(text)
-}
-
-fn facts(path: &Path) -> Result<(u64, u128)> {
-    let data = std::fs::metadata(path).map_err(Error::file("inspect", path))?;
-    let modified = data
-        .modified()
-        .map_err(Error::file("inspect", path))?
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |time| time.as_nanos());
-    Ok((data.len(), modified))
 }

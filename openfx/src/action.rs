@@ -88,7 +88,7 @@ pub struct InstanceChanged {
 }
 
 impl InstanceChanged {
-    pub(crate) fn read(args: &Props<'_>) -> Result<Self> {
+    pub(crate) fn read(action: Action, args: &Props<'_>) -> Result<Self> {
         let kind = args.get_string(sys::kOfxPropType)?;
         let kind = if kind.as_bytes() == sys::kOfxTypeClip.to_bytes() {
             ChangeKind::ClipChanged
@@ -96,7 +96,7 @@ impl InstanceChanged {
             ChangeKind::ParamChanged
         } else {
             return Err(Error::Arguments {
-                action: Action::InstanceChanged.name(),
+                action: action.name(),
                 reason: format!("it says that a thing of type \"{kind}\" changed"),
             });
         };
@@ -105,7 +105,7 @@ impl InstanceChanged {
             name: args.get_string(sys::kOfxPropName)?,
             reason: change_reason(Some(args))?,
             time: args.get_f64_optional(sys::kOfxPropTime, 0)?.unwrap_or(0.0),
-            scale: scale(args)?,
+            scale: scale(action, args)?,
         })
     }
 }
@@ -122,7 +122,7 @@ pub(crate) fn change_reason(args: Option<&Props<'_>>) -> Result<ChangeReason> {
 }
 
 /// The render scale; 1 where the host does not tell.
-pub(crate) fn scale(args: &Props<'_>) -> Result<Scale> {
+pub(crate) fn scale(action: Action, args: &Props<'_>) -> Result<Scale> {
     let Some((x, y)) = args.get_pair_optional(sys::kOfxImageEffectPropRenderScale)? else {
         return Ok(Scale::ONE);
     };
@@ -131,7 +131,7 @@ pub(crate) fn scale(args: &Props<'_>) -> Result<Scale> {
         Ok(scale)
     } else {
         Err(Error::Arguments {
-            action: "an action",
+            action: action.name(),
             reason: format!("its render scale is {x} × {y}"),
         })
     }
@@ -165,19 +165,24 @@ pub struct RenderArgs {
 }
 
 impl RenderArgs {
-    pub(crate) fn read(args: &Props<'_>) -> Result<Self> {
+    pub(crate) fn read(action: Action, args: &Props<'_>) -> Result<Self> {
+        // The question whether the effect changes anything comes without the last three.
+        let render = action == Action::Render;
         Ok(Self {
             time: args.get_f64(sys::kOfxPropTime)?,
             window: args.get_rect_i32(sys::kOfxImageEffectPropRenderWindow)?,
-            scale: scale(args)?,
+            scale: scale(action, args)?,
             field: args
                 .get_string_optional(sys::kOfxImageEffectPropFieldToRender, 0)?
                 .and_then(|name| Field::from_ofx_str(&name))
                 .unwrap_or(Field::None),
-            draft: flag(args, sys::kOfxImageEffectPropRenderQualityDraft)?,
-            thumbnail: flag(args, sys::kOfxImageEffectPropThumbnailRender)?,
-            sequential: flag(args, sys::kOfxImageEffectPropSequentialRenderStatus)?,
-            interactive: flag(args, sys::kOfxImageEffectPropInteractiveRenderStatus)?,
+            draft: render && flag(args, sys::kOfxImageEffectPropRenderQualityDraft)?,
+            // The one flag of OpenFX that is a word.
+            thumbnail: args
+                .get_string_optional(sys::kOfxImageEffectPropThumbnailRender, 0)?
+                .is_some_and(|word| word == "true"),
+            sequential: render && flag(args, sys::kOfxImageEffectPropSequentialRenderStatus)?,
+            interactive: render && flag(args, sys::kOfxImageEffectPropInteractiveRenderStatus)?,
         })
     }
 }
@@ -200,7 +205,7 @@ pub struct SequenceArgs {
 }
 
 impl SequenceArgs {
-    pub(crate) fn read(args: Option<&Props<'_>>) -> Result<Self> {
+    pub(crate) fn read(action: Action, args: Option<&Props<'_>>) -> Result<Self> {
         let Some(args) = args else {
             return Ok(Self {
                 range: None,
@@ -216,7 +221,7 @@ impl SequenceArgs {
             step: args
                 .get_f64_optional(sys::kOfxImageEffectPropFrameStep, 0)?
                 .unwrap_or(1.0),
-            scale: scale(args)?,
+            scale: scale(action, args)?,
             draft: flag(args, sys::kOfxImageEffectPropRenderQualityDraft)?,
             sequential: flag(args, sys::kOfxImageEffectPropSequentialRenderStatus)?,
             interactive: flag(args, sys::kOfxImageEffectPropInteractiveRenderStatus)?

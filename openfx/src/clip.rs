@@ -190,7 +190,8 @@ impl<'a> Clip<'a> {
         Ok(self.get(time, region)?.map(|image| Image { image }))
     }
 
-    /// The image to write at a frame.
+    /// The image to write at a frame. To be fetched once in a render: two of them would be the same
+    /// pixels.
     ///
     /// # Errors
     /// `clip.no-image` when the host gives none, as it may once it has aborted the render; the

@@ -88,11 +88,20 @@ unsafe fn tell_of_panic(
         action.name()
     );
     log::error!("{text} [plugin.panic]");
-    if !shows_messages(action) {
+    // Anywhere but where the handle is no instance, or one that is only half there.
+    if matches!(
+        action,
+        Action::Load
+            | Action::Unload
+            | Action::Describe
+            | Action::DescribeInContext
+            | Action::CreateInstance
+            | Action::DestroyInstance
+    ) {
         return;
     }
     if let Ok(suites) = state.suites() {
-        // SAFETY: actions that show messages come with an instance.
+        // SAFETY: all other actions come with an instance.
         if let Ok(effect) = unsafe { Effect::new(suites, handle.cast_mut().cast(), false) } {
             post(effect, "plugin.panic", &text);
         }
@@ -300,7 +309,7 @@ impl Frame {
             }
             Action::InstanceChanged => {
                 let effect = self.effect()?;
-                let change = InstanceChanged::read(&self.in_args()?)?;
+                let change = InstanceChanged::read(self.action, &self.in_args()?)?;
                 handled::<P>(P::instance_changed(effect, &change))
             }
             Action::EndInstanceChanged => {
@@ -320,7 +329,7 @@ impl Frame {
                 let (effect, args) = (self.effect()?, self.in_args()?);
                 let region = args.get_rect_f64(sys::kOfxImageEffectPropRegionOfInterest)?;
                 let regions = RegionsOfInterest::new(self.out_args()?);
-                let (time, scale) = (args.get_f64(sys::kOfxPropTime)?, scale(&args)?);
+                let (time, scale) = (args.get_f64(sys::kOfxPropTime)?, scale(self.action, &args)?);
                 handled::<P>(P::regions_of_interest(effect, time, scale, region, regions))
             }
             Action::GetFramesNeeded => {
@@ -331,17 +340,17 @@ impl Frame {
             Action::GetTimeDomain => self.time_domain::<P>(),
             Action::IsIdentity => self.identity::<P>(),
             Action::BeginSequenceRender => {
-                let args = SequenceArgs::read(self.optional_in_args().as_ref())?;
+                let args = SequenceArgs::read(self.action, self.optional_in_args().as_ref())?;
                 handled::<P>(P::begin_sequence(self.effect()?, &args))
             }
             Action::Render => {
                 let effect = self.effect()?;
-                let args = RenderArgs::read(&self.in_args()?)?;
+                let args = RenderArgs::read(self.action, &self.in_args()?)?;
                 P::render(effect, &args).map_err(Failure::Plugin)?;
                 Ok(Status::OK)
             }
             Action::EndSequenceRender => {
-                let args = SequenceArgs::read(self.optional_in_args().as_ref())?;
+                let args = SequenceArgs::read(self.action, self.optional_in_args().as_ref())?;
                 handled::<P>(P::end_sequence(self.effect()?, &args))
             }
         }
@@ -349,7 +358,7 @@ impl Frame {
 
     fn region_of_definition<P: Plugin>(&self) -> Answer<P> {
         let (effect, args) = (self.effect()?, self.in_args()?);
-        let (time, scale) = (args.get_f64(sys::kOfxPropTime)?, scale(&args)?);
+        let (time, scale) = (args.get_f64(sys::kOfxPropTime)?, scale(self.action, &args)?);
         let region = P::region_of_definition(effect, time, scale).map_err(Failure::Plugin)?;
         let Some(region) = region else {
             return Ok(Status::REPLY_DEFAULT);
@@ -377,7 +386,10 @@ impl Frame {
     }
 
     fn identity<P: Plugin>(&self) -> Answer<P> {
-        let (effect, args) = (self.effect()?, RenderArgs::read(&self.in_args()?)?);
+        let (effect, args) = (
+            self.effect()?,
+            RenderArgs::read(self.action, &self.in_args()?)?,
+        );
         let identity = P::is_identity(effect, &args).map_err(Failure::Plugin)?;
         let Some(identity) = identity else {
             return Ok(Status::REPLY_DEFAULT);

@@ -11,7 +11,7 @@
 //! | Foreground | foreground, straight | alpha |
 //! | Composite | foreground over a checkerboard, in linear light | 1 |
 //! | Hint | hint | hint |
-//! | SourceMatte | the plate as it came, straight | alpha |
+//! | SourceMatte | the plate as it came × alpha | alpha |
 //!
 //! Source of Processed and Composite: the original engine. For a linear host Processed is
 //! `to_linear(despilled) · alpha`, Composite `fg · a + bg · (1 - a)` in linear light over squares
@@ -262,8 +262,12 @@ impl<'a> Composition<'a> {
                 key.alpha_row(y, x0, alpha);
                 for (channel, colour) in [red, green, blue].into_iter().enumerate() {
                     let row = &plate.row(channel, y)[columns.clone()];
-                    for (colour, value) in colour.iter_mut().zip(row) {
-                        *colour = if value.is_finite() { *value } else { 0.0 };
+                    for ((colour, value), alpha) in colour.iter_mut().zip(row).zip(alpha.iter()) {
+                        *colour = if value.is_finite() {
+                            *value * alpha
+                        } else {
+                            0.0
+                        };
                     }
                 }
             }

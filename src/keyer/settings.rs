@@ -263,8 +263,10 @@ impl Output {
     /// Matte and Hint hold the same value in all four channels, which is premultiplied white.
     pub const fn association(self) -> Association {
         match self {
-            Self::Processed | Self::Matte | Self::Hint => Association::Premultiplied,
-            Self::Foreground | Self::SourceMatte => Association::Straight,
+            Self::Processed | Self::Matte | Self::Hint | Self::SourceMatte => {
+                Association::Premultiplied
+            }
+            Self::Foreground => Association::Straight,
             Self::Composite => Association::Opaque,
         }
     }

@@ -11,8 +11,8 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::error::Error;
-use super::{Control, POLL};
-use crate::keyer::{Planes, Prediction};
+use super::{Answer, Control, POLL};
+use crate::keyer::Planes;
 
 /// The cache.
 #[derive(Debug)]
@@ -35,14 +35,14 @@ struct State {
 
 #[derive(Debug)]
 struct Entry {
-    prediction: Arc<Prediction>,
+    answer: Arc<Answer>,
     bytes: u64,
     used: u64,
 }
 
 /// A computation others wait for: `None` when it came to nothing.
 #[derive(Debug, Default)]
-struct Flight(OnceLock<Option<Arc<Prediction>>>);
+struct Flight(OnceLock<Option<Arc<Answer>>>);
 
 /// What the cache holds and how it has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,14 +70,14 @@ impl PredictionCache {
     }
 
     /// What is kept under `key`.
-    pub fn get(&self, key: u128) -> Option<Arc<Prediction>> {
+    pub fn get(&self, key: u128) -> Option<Arc<Answer>> {
         self.state.lock().touch(key)
     }
 
     /// Keeps a prediction, if it is within the budget at all.
-    pub fn insert(&self, key: u128, prediction: Arc<Prediction>) {
+    pub fn insert(&self, key: u128, answer: Arc<Answer>) {
         let mut state = self.state.lock();
-        let released = state.insert(key, prediction, self.budget);
+        let released = state.insert(key, answer, self.budget);
         drop(state);
         // Freed without the lock: a prediction has tens of megabytes.
         drop(released);
@@ -95,8 +95,8 @@ impl PredictionCache {
         &self,
         key: u128,
         control: &dyn Control,
-        compute: impl FnOnce() -> Result<Prediction, X>,
-    ) -> Result<Arc<Prediction>, X> {
+        compute: impl FnOnce() -> Result<Answer, X>,
+    ) -> Result<Arc<Answer>, X> {
         let mut state = self.state.lock();
         let flight = loop {
             if let Some(kept) = state.touch(key) {
@@ -114,9 +114,9 @@ impl PredictionCache {
                 // Asked without the lock: the question goes to the host.
                 MutexGuard::unlocked(&mut state, || super::check(control))?;
             }
-            if let Some(Some(prediction)) = flight.0.get() {
+            if let Some(Some(answer)) = flight.0.get() {
                 state.hits += 1;
-                return Ok(prediction.clone());
+                return Ok(answer.clone());
             }
         };
         drop(state);
@@ -125,11 +125,11 @@ impl PredictionCache {
             key,
             flight: &flight,
         };
-        let prediction = Arc::new(compute()?);
-        let _ = flight.0.set(Some(prediction.clone()));
-        self.insert(key, prediction.clone());
+        let answer = Arc::new(compute()?);
+        let _ = flight.0.set(Some(answer.clone()));
+        self.insert(key, answer.clone());
         drop(landing);
-        Ok(prediction)
+        Ok(answer)
     }
 
     /// Forgets everything and says how many bytes that was.
@@ -173,15 +173,15 @@ impl Drop for Landing<'_> {
 }
 
 impl State {
-    fn touch(&mut self, key: u128) -> Option<Arc<Prediction>> {
+    fn touch(&mut self, key: u128) -> Option<Arc<Answer>> {
         self.clock += 1;
         let entry = self.kept.get_mut(&key)?;
         entry.used = self.clock;
-        Some(entry.prediction.clone())
+        Some(entry.answer.clone())
     }
 
-    fn insert(&mut self, key: u128, prediction: Arc<Prediction>, budget: u64) -> Vec<Entry> {
-        let bytes = size(&prediction);
+    fn insert(&mut self, key: u128, answer: Arc<Answer>, budget: u64) -> Vec<Entry> {
+        let bytes = size(&answer);
         if bytes > budget {
             return Vec::new();
         }
@@ -204,7 +204,7 @@ impl State {
         self.kept.insert(
             key,
             Entry {
-                prediction,
+                answer,
                 bytes,
                 used: self.clock,
             },
@@ -214,7 +214,8 @@ impl State {
 }
 
 /// Bytes that a prediction's planes take.
-fn size(prediction: &Prediction) -> u64 {
+fn size(answer: &Answer) -> u64 {
+    let prediction = &answer.prediction;
     let planes =
         |planes: &Planes| (planes.width() * planes.height() * planes.channels()) as u64 * 4;
     planes(&prediction.alpha) + planes(&prediction.foreground)
@@ -224,20 +225,27 @@ fn size(prediction: &Prediction) -> u64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::keyer::{Prediction, Screen};
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::{Duration, Instant};
 
     /// 16 bytes a pixel.
-    fn prediction(pixels: usize, value: f32) -> Prediction {
-        Prediction {
-            alpha: Planes::from_vec(pixels, 1, 1, vec![value; pixels]).unwrap(),
-            foreground: Planes::from_vec(pixels, 1, 3, vec![value; pixels * 3]).unwrap(),
+    fn answer(pixels: usize, value: f32) -> Answer {
+        Answer {
+            prediction: Prediction {
+                alpha: Planes::from_vec(pixels, 1, 1, vec![value; pixels]).unwrap(),
+                foreground: Planes::from_vec(pixels, 1, 3, vec![value; pixels * 3]).unwrap(),
+            },
+            screen: Screen::Green,
+            exchange: Screen::Green,
+            device: String::new(),
+            milliseconds: 0.0,
         }
     }
 
-    fn compute(cache: &PredictionCache, key: u128, value: f32) -> Arc<Prediction> {
+    fn compute(cache: &PredictionCache, key: u128, value: f32) -> Arc<Answer> {
         cache
-            .get_or_compute::<Error>(key, &|| false, || Ok(prediction(10, value)))
+            .get_or_compute::<Error>(key, &|| false, || Ok(answer(10, value)))
             .unwrap()
     }
 
@@ -266,7 +274,7 @@ mod tests {
         assert!(cache.get(1).is_some() && cache.get(2).is_none() && cache.get(3).is_some());
         assert_eq!(cache.stats().bytes, 320);
         // Keeping another value under a kept key replaces it.
-        cache.insert(3, Arc::new(prediction(5, 0.0)));
+        cache.insert(3, Arc::new(answer(5, 0.0)));
         assert_eq!(cache.stats().bytes, 240);
         assert_eq!(cache.purge(), 240);
         assert_eq!((cache.stats().entries, cache.stats().bytes), (0, 0));
@@ -290,9 +298,9 @@ mod tests {
                             computed.fetch_add(1, Ordering::SeqCst);
                             // Long enough for the others to arrive.
                             std::thread::sleep(Duration::from_millis(200));
-                            Ok(prediction(10, 0.25))
+                            Ok(answer(10, 0.25))
                         });
-                        assert_eq!(answer.unwrap().alpha.plane(0)[0], 0.25);
+                        assert_eq!(answer.unwrap().prediction.alpha.plane(0)[0], 0.25);
                     });
                 }
             });
@@ -324,7 +332,7 @@ mod tests {
             assert_eq!(answer.unwrap_err(), Error::Aborted);
             let patient = scope.spawn(|| compute(&cache, 1, 0.75));
             assert_eq!(first.join().unwrap().unwrap_err(), Error::Aborted);
-            assert_eq!(patient.join().unwrap().alpha.plane(0)[0], 0.75);
+            assert_eq!(patient.join().unwrap().prediction.alpha.plane(0)[0], 0.75);
         });
         assert_eq!(cache.stats().entries, 1);
     }
@@ -336,6 +344,6 @@ mod tests {
             let _ = cache.get_or_compute::<Error>(1, &|| false, || panic!("boom"));
         }));
         assert!(caught.is_err());
-        assert_eq!(compute(&cache, 1, 0.5).alpha.plane(0)[0], 0.5);
+        assert_eq!(compute(&cache, 1, 0.5).prediction.alpha.plane(0)[0], 0.5);
     }
 }

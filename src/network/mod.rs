@@ -42,7 +42,7 @@ pub use device::{Device, DeviceChoice, Precision, PrecisionChoice};
 pub use error::{Error, Result};
 pub use model::Model;
 pub use models::Models;
-pub use service::{Outcome, Request, Service};
+pub use service::{Answer, Outcome, Request, Service};
 
 /// How often work that takes long asks whether it is still wanted.
 pub const POLL: Duration = Duration::from_millis(10);

@@ -21,7 +21,7 @@ use super::options::{MB, Options};
 use super::runtime::{self, Library, Runtime};
 use super::session::{self, Key, Lease, Limits, Sessions};
 use super::{Control, check};
-use crate::keyer::{NetworkInput, Prediction};
+use crate::keyer::{NetworkInput, Prediction, Screen};
 
 /// What is to be predicted.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +49,21 @@ pub struct Outcome {
     pub milliseconds: f64,
     /// What the user should know: why not a better device, what had to be tried twice.
     pub notes: Vec<String>,
+}
+
+/// What is kept of a run: the prediction, and what is needed to use it without the plate.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Alpha and foreground at the network's resolution.
+    pub prediction: Prediction,
+    /// The screen's colour, named or found.
+    pub screen: Screen,
+    /// The screen whose channel changed places with green in the network's input.
+    pub exchange: Screen,
+    /// Where it ran, and why there, for the panel.
+    pub device: String,
+    /// How long the network took.
+    pub milliseconds: f64,
 }
 
 /// The last successful run.

@@ -199,7 +199,9 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 pub(super) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // Our sentence goes on behind it.
+    line.trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
