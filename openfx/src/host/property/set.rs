@@ -299,7 +299,8 @@ impl PropertySet {
     fn missing(&self, name: &CStr) -> Refusal {
         let text = name.to_string_lossy();
         let vendor = !text.starts_with("Ofx") && !text.starts_with("kOfx");
-        let rule = if vendor || is_absent(&self.options, self.kind, name) {
+        let rule = if vendor || tables::has(self.kind, name) {
+            // An extension, or something that this host lacks: the plug-in may well ask.
             None
         } else if tables::is_known(name) {
             Some(rule::PROPERTY_MISPLACED)

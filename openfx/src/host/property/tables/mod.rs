@@ -264,6 +264,11 @@ pub(crate) fn is_known(name: &CStr) -> bool {
         || kinds().any(|kind| rows(kind).iter().any(|row| row.name == name))
 }
 
+/// Whether OpenFX gives such an object a property of that name, whatever this host has.
+pub(crate) fn has(kind: SetKind, name: &CStr) -> bool {
+    rows(kind).iter().any(|row| row.name == name)
+}
+
 /// Whether a property of that name exists on such an object in OpenFX 1.5, whatever this host has.
 pub(crate) fn is_recent(kind: SetKind, name: &CStr) -> bool {
     rows(kind).iter().any(|row| row.recent && row.name == name)
