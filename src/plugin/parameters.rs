@@ -311,10 +311,10 @@ pub static TABLE: &[Parameter] = &[
     animated(parameter(
         "despillStrength",
         "Despill Strength",
-        "How much of the screen's colour is taken out of the foreground.",
+        "How much of the screen's colour is taken out of the foreground. 1 is the original CorridorKey's way; it tints blond hair and other yellows, which half of it leaves as they are.",
         Group::Foreground,
         Kind::Double {
-            default: 1.0,
+            default: 0.5,
             range: (0.0, 1.0),
             set: |settings, value| settings.despill_strength = value as f32,
         },
