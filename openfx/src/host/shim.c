@@ -28,9 +28,9 @@ struct ofx_host_hooks {
     /* Writes the values to *out[0..count]; time is null for the current one. */
     int (*get)(void *param, const double *time, void *const *out, int count);
     int (*set)(void *param, const double *time, const ofx_host_value *in, int count);
-    /* version 1 or 2 of the suite; format and text as given and as formatted. */
+    /* version 1 or 2 of the suite; text is null for a format that cannot be used. */
     int (*say)(int version, int persistent, void *handle, const char *type, const char *id,
-               const char *format, const char *text);
+               const char *text);
 };
 
 static struct ofx_host_hooks hooks;
@@ -122,19 +122,19 @@ static int writes(const char *format) {
 static int say(int version, int persistent, void *handle, const char *type, const char *id,
                const char *format, va_list arguments) {
     if (!format || writes(format))
-        return hooks.say(version, persistent, handle, type, id, format, NULL);
+        return hooks.say(version, persistent, handle, type, id, NULL);
     va_list again;
     va_copy(again, arguments);
     int length = vsnprintf(NULL, 0, format, again);
     va_end(again);
     if (length < 0)
-        return hooks.say(version, persistent, handle, type, id, format, NULL);
+        return hooks.say(version, persistent, handle, type, id, NULL);
     char *text = malloc((size_t)length + 1);
     if (!text)
         return STATUS_MEMORY;
     int written = vsnprintf(text, (size_t)length + 1, format, arguments);
     int status = written == length
-                     ? hooks.say(version, persistent, handle, type, id, format, text)
+                     ? hooks.say(version, persistent, handle, type, id, text)
                      : STATUS_FAILED;
     free(text);
     return status;

@@ -30,7 +30,6 @@ struct Hooks {
         *const c_char,
         *const c_char,
         *const c_char,
-        *const c_char,
     ) -> c_int,
 }
 

@@ -70,7 +70,7 @@ pub mod rule {
     pub const PROGRESS: &str = "progress.order";
     /// Progress outside 0..=1, or going back.
     pub const PROGRESS_VALUE: &str = "progress.value";
-    /// A message of an unknown type, or with a format that is not plain text.
+    /// A message of an unknown type, with a format that cannot be used, or not in UTF-8.
     pub const MESSAGE: &str = "message.format";
     /// A region of interest that is not finite, or of a clip that does not exist.
     pub const REGION_OF_INTEREST: &str = "region.of-interest";

@@ -6,6 +6,7 @@ mod describe;
 mod edits;
 mod gain;
 mod images;
+mod modules;
 mod quirks;
 mod threads;
 

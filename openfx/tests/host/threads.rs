@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-use ofx::host::{HostError, HostOptions, Layout, RenderRequest, Suites, Value};
+use ofx::host::{HostError, HostOptions, Layout, Quirks, RenderRequest, Suites, Value};
 use ofx::{Context, RectI};
 
 use crate::gain::{GAIN, MOST, SAFE};
@@ -76,6 +76,33 @@ fn renders_of_one_instance_are_side_by_side_as_far_as_the_plugin_allows() {
     let _turn = turn();
     assert!(most_at_once(GAIN) > 1);
     assert_eq!(most_at_once(SAFE), 1);
+}
+
+#[test]
+fn a_host_that_starts_the_plugin_anew_for_every_instance_on_every_thread() {
+    let _turn = turn();
+    let library = library(HostOptions {
+        quirks: Quirks::melt(),
+        ..HostOptions::strict()
+    });
+    thread::scope(|scope| {
+        for nth in 0..4 {
+            let library = &library;
+            scope.spawn(move || {
+                for _ in 0..8 {
+                    let instance = instance(library, Context::Filter);
+                    instance.set("gain", Value::Int(nth)).unwrap();
+                    instance
+                        .connect("Source", still(BOUNDS, Layout::default()))
+                        .unwrap();
+                    let image = instance.render(&RenderRequest::at(1.0)).unwrap();
+                    let want = 0.2 * nth as f32;
+                    assert!((image.pixel(3, 3).unwrap()[2] - want).abs() < 1e-6);
+                }
+            });
+        }
+    });
+    library.assert_clean();
 }
 
 #[test]

@@ -98,3 +98,33 @@ fn assert_clean_lists_what_was_broken() {
     library.assert_clean();
     assert_eq!(rule::PROPERTY_UNKNOWN, "property.unknown");
 }
+
+#[test]
+fn load_and_unload_are_sent_once_however_many_libraries() {
+    use std::sync::Mutex;
+    static SEEN: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
+    let entry = plugin!(|call| {
+        let mut seen = SEEN.lock().unwrap();
+        if call.is(c"setHost") {
+            seen.push("setHost");
+        } else if call.is(raw::kOfxActionLoad) {
+            seen.push("load");
+        } else if call.is(raw::kOfxActionUnload) {
+            seen.push("unload");
+        }
+        decent(call)
+    });
+    let first = load(entry);
+    let second = load(entry);
+    let instance = ready(&second);
+    drop(first);
+    drop(second);
+    assert_eq!(*SEEN.lock().unwrap(), ["setHost", "load"]);
+    instance.render(&RenderRequest::at(1.0)).unwrap();
+    drop(instance);
+    assert_eq!(*SEEN.lock().unwrap(), ["setHost", "load", "unload"]);
+    let third = load(entry);
+    live(&third);
+    third.assert_clean();
+    assert_eq!(SEEN.lock().unwrap().len(), 5);
+}

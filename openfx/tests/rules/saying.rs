@@ -122,29 +122,6 @@ fn messages_of_no_type_or_no_text() {
 }
 
 #[test]
-fn messages_whose_text_is_their_format() {
-    breaks(
-        plugin!(|call| {
-            if call.is(kOfxImageEffectActionRender) {
-                let say = message(call).message.unwrap();
-                // SAFETY: a handle that the host looks up, and C strings without conversions
-                // that take an argument.
-                unsafe {
-                    say(
-                        call.handle,
-                        kOfxMessageLog.as_ptr(),
-                        c"".as_ptr(),
-                        c"100 %% sure".as_ptr(),
-                    );
-                }
-            }
-            decent(call)
-        }),
-        rule::MESSAGE,
-    );
-}
-
-#[test]
 fn formats_that_write_are_not_obeyed() {
     breaks(
         plugin!(|call| {

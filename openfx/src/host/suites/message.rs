@@ -36,14 +36,13 @@ fn kind(name: &CStr) -> Option<MessageKind> {
 }
 
 /// Called by `shim.c` with a message's text put together. `words` is null where the format could
-/// not be used.
+/// not be used (there was none, or one that writes to memory).
 pub(in crate::host) unsafe extern "C" fn say(
     version: c_int,
     persistent: c_int,
     handle: *mut c_void,
     type_name: *const c_char,
     id: *const c_char,
-    format: *const c_char,
     words: *const c_char,
 ) -> OfxStatus {
     call("message", Status::FAILED, || {
@@ -59,8 +58,7 @@ pub(in crate::host) unsafe extern "C" fn say(
             return status;
         }
         // SAFETY: the plug-in vouches for its strings, the shim for its own.
-        let (type_name, id, format, words) =
-            unsafe { (text(type_name), text(id), text(format), text(words)) };
+        let (type_name, id, words) = unsafe { (text(type_name), text(id), text(words)) };
         let complain = |what: &str| {
             blame(from, rule::MESSAGE, what);
             Status::ERR_VALUE
@@ -74,14 +72,6 @@ pub(in crate::host) unsafe extern "C" fn say(
         let Ok(words) = words.to_str() else {
             return complain("a message is not UTF-8");
         };
-        // A text that is not the program's own must go through "%s": with any other format its
-        // percent signs would be read as conversions.
-        if let Some(format) = format
-            && format != c"%s"
-            && format.to_bytes().contains(&b'%')
-        {
-            let _ = complain("a message's format is neither \"%s\" nor free of percent signs");
-        }
         let message = Message {
             kind,
             id: id.map_or_else(String::new, |id| id.to_string_lossy().into_owned()),
