@@ -301,3 +301,254 @@ impl<'a> Composition<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::geometry::{Fit, Geometry, SizeRule};
+    use super::super::key::finish;
+    use super::super::restore::Prediction;
+    use super::super::scratch::Pool;
+    use super::super::settings::{FinishSettings, Resolution, Screen};
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A plate, a hint and a prediction with values below 0 and above 1.
+    struct Scene {
+        plate: Planes,
+        hint: Planes,
+        prediction: Prediction,
+        geometry: Geometry,
+        pool: Pool,
+    }
+
+    impl Scene {
+        fn new(size: Size, max_long: usize) -> Self {
+            let rule = SizeRule {
+                fit: Fit::Aspect,
+                multiple: 8,
+                min: 8,
+                max_long,
+            };
+            let geometry = Geometry::new(size, size, &rule, Resolution::Auto).unwrap();
+            let wave = |size: Size, channels: usize, low: f32, high: f32| {
+                let mut planes = Planes::new(size.width, size.height, channels);
+                for (i, v) in planes.data_mut().iter_mut().enumerate() {
+                    let (x, y) = ((i % size.width) as f32, (i / size.width) as f32);
+                    let wave = 0.5 + 0.5 * (x * 0.19).sin() * (y * 0.11 + 0.4).cos();
+                    *v = low + (high - low) * wave;
+                }
+                planes
+            };
+            Self {
+                plate: wave(size, 3, -0.1, 4.0),
+                hint: wave(size, 1, 0.0, 1.0),
+                prediction: Prediction {
+                    alpha: wave(geometry.network, 1, 0.0, 1.0),
+                    foreground: wave(geometry.network, 3, -0.05, 1.4),
+                },
+                geometry,
+                pool: Pool::new(1 << 24),
+            }
+        }
+
+        fn key(&self, settings: &FinishSettings, rows: Range<usize>) -> Key<'_> {
+            let exchange = Screen::Green;
+            finish(
+                &self.prediction,
+                &self.geometry,
+                exchange,
+                settings,
+                rows,
+                &self.pool,
+            )
+            .unwrap()
+        }
+
+        fn compose(
+            &self,
+            output: Output,
+            encoding: Encoding,
+            key: &Key<'_>,
+            window: Window,
+        ) -> Planes {
+            let layers = Layers {
+                key: Some(key),
+                plate: Some(&self.plate),
+                hint: Some(&self.hint),
+            };
+            Composition::new(output, encoding, layers, PixelScale::ONE)
+                .unwrap()
+                .planes(window)
+                .unwrap()
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn a_window_is_a_part_of_the_whole(
+            width in 1_usize..300, height in 1_usize..60, max_long in prop_oneof![Just(40_usize), Just(4096)],
+            x in 0_usize..300, y in 0_usize..60, w in 1_usize..300, h in 1_usize..60,
+            output in 0..6_i32, linear: bool, despeckle: bool,
+        ) {
+            let size = Size::new(width, height);
+            let scene = Scene::new(size, max_long);
+            let settings = FinishSettings {
+                despeckle: despeckle.then_some(50),
+                ..FinishSettings::default()
+            };
+            let (x0, y0) = (x % width, y % height);
+            let window = Window { x0, y0, x1: (x0 + w).min(width), y1: (y0 + h).min(height) };
+            let output = Output::from_index(output).unwrap();
+            let encoding = if linear { Encoding::Linear } else { Encoding::Srgb };
+            let whole = scene.key(&settings, 0..height);
+            let whole = scene.compose(output, encoding, &whole, Window::full(size));
+            prop_assert!(whole.data().iter().all(|v| v.is_finite()));
+            // Only the window's rows are finished.
+            let part = scene.key(&settings, window.rows());
+            let part = scene.compose(output, encoding, &part, window);
+            for channel in 0..4 {
+                for (line, y) in window.rows().enumerate() {
+                    prop_assert_eq!(part.row(channel, line), &whole.row(channel, y)[window.columns()]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn colour_is_converted_before_it_is_multiplied() {
+        let size = Size::new(90, 40);
+        let scene = Scene::new(size, 4096);
+        let settings = FinishSettings::default();
+        let key = scene.key(&settings, 0..40);
+        let (alpha, foreground) = (key.alpha(), key.foreground());
+        let full = Window::full(size);
+        let processed = scene.compose(Output::Processed, Encoding::Linear, &key, full);
+        let encoded = scene.compose(Output::Processed, Encoding::Srgb, &key, full);
+        let straight = scene.compose(Output::Foreground, Encoding::Linear, &key, full);
+        let mut beyond = false;
+        for channel in 0..3 {
+            for (i, colour) in foreground.plane(channel).iter().enumerate() {
+                let a = alpha.plane(0)[i];
+                let linear = curve::srgb_to_linear(*colour);
+                beyond |= linear > 1.5 && a > 0.5;
+                let near = |value: f32, wanted: f32| {
+                    assert!((value - wanted).abs() <= 1e-6 * wanted.abs().max(0.01));
+                };
+                near(processed.plane(channel)[i], linear * a);
+                near(straight.plane(channel)[i], linear);
+                assert_eq!(encoded.plane(channel)[i], colour * a);
+            }
+        }
+        assert!(beyond, "the scene has no bright subject to lose");
+        for picture in [&processed, &encoded, &straight] {
+            assert_eq!(picture.plane(3), alpha.plane(0));
+        }
+    }
+
+    #[test]
+    fn data_and_plates_go_out_as_they_are() {
+        let size = Size::new(33, 21);
+        let mut scene = Scene::new(size, 4096);
+        scene.plate.row_mut(1, 3)[4] = f32::NAN;
+        scene.plate.row_mut(2, 5)[6] = f32::INFINITY;
+        let key = scene.key(&FinishSettings::default(), 0..21);
+        let full = Window::full(size);
+        for encoding in [Encoding::Srgb, Encoding::Linear] {
+            let matte = scene.compose(Output::Matte, encoding, &key, full);
+            let hint = scene.compose(Output::Hint, encoding, &key, full);
+            let source = scene.compose(Output::SourceMatte, encoding, &key, full);
+            for channel in 0..4 {
+                assert_eq!(matte.plane(channel), key.alpha().plane(0));
+                assert_eq!(hint.plane(channel), scene.hint.plane(0));
+            }
+            assert_eq!(source.plane(3), key.alpha().plane(0));
+            for channel in 0..3 {
+                for (out, plate) in source.plane(channel).iter().zip(scene.plate.plane(channel)) {
+                    assert_eq!(*out, if plate.is_finite() { *plate } else { 0.0 });
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_proxys_checkerboard_is_the_full_ones() {
+        let board = |size: Size, scale: PixelScale| {
+            let mut scene = Scene::new(size, 4096);
+            scene.prediction.alpha.data_mut().fill(0.0);
+            let settings = FinishSettings {
+                scale,
+                ..FinishSettings::default()
+            };
+            let key = scene.key(&settings, 0..size.height);
+            let layers = Layers {
+                key: Some(&key),
+                ..Layers::default()
+            };
+            Composition::new(Output::Composite, Encoding::Linear, layers, scale)
+                .unwrap()
+                .planes(Window::full(size))
+                .unwrap()
+        };
+        let full = board(Size::new(600, 300), PixelScale::ONE);
+        let half = board(Size::new(300, 75), PixelScale { x: 0.5, y: 0.25 });
+        for y in 0..75 {
+            for x in 0..300 {
+                assert_eq!(half.row(0, y)[x], full.row(0, 4 * y)[2 * x]);
+            }
+        }
+        assert_eq!(full.row(0, 0)[0], curve::srgb_to_linear(0.15));
+        assert_eq!(full.row(0, 0)[128], curve::srgb_to_linear(0.55));
+        assert_eq!(full.row(0, 128)[128], curve::srgb_to_linear(0.15));
+    }
+
+    #[test]
+    fn outputs_ask_for_what_they_show() {
+        let size = Size::new(16, 12);
+        let scene = Scene::new(size, 4096);
+        let new = |output, layers| {
+            Composition::new(output, Encoding::Linear, layers, PixelScale::ONE)
+                .map(|_| ())
+                .unwrap_err()
+                .code()
+        };
+        for output in Output::ALL {
+            assert_eq!(new(*output, Layers::default()), "picture.layer");
+        }
+        // The hint is seen without a key.
+        let layers = Layers {
+            hint: Some(&scene.hint),
+            ..Layers::default()
+        };
+        let hint = Composition::new(Output::Hint, Encoding::Linear, layers, PixelScale::ONE);
+        let hint = hint.unwrap();
+        assert!(hint.planes(Window::full(size)).is_ok());
+        let outside = Window {
+            x0: 0,
+            y0: 0,
+            x1: 17,
+            y1: 12,
+        };
+        assert_eq!(hint.planes(outside).unwrap_err().code(), "picture.window");
+        // Rows that were not finished cannot be composed.
+        let key = scene.key(&FinishSettings::default(), 3..9);
+        let layers = Layers {
+            key: Some(&key),
+            ..Layers::default()
+        };
+        let matte = Composition::new(Output::Matte, Encoding::Linear, layers, PixelScale::ONE);
+        let matte = matte.unwrap();
+        let mut buffer = RowBuffer::default();
+        assert!(matte.row(3, 0..16, &mut buffer).is_ok());
+        assert_eq!(
+            matte.row(2, 0..16, &mut buffer).unwrap_err().code(),
+            "picture.row"
+        );
+        assert_eq!(
+            matte.row(9, 0..16, &mut buffer).unwrap_err().code(),
+            "picture.row"
+        );
+    }
+}

@@ -64,14 +64,17 @@ const LARGEST: f32 = 65504.0;
 
 /// A sample as it goes into the network: what is not finite reads as 0 (a hole in the plate is
 /// black, not a hole in the tensor), and nothing exceeds a half float's range.
+///
+/// Both limits are computed whatever the sample is: the choice then is a mask and no branch.
 #[inline(always)]
-fn finite(x: f32) -> f32 {
-    if x.abs() <= f32::MAX {
-        let x = if x < LARGEST { x } else { LARGEST };
-        if x > -LARGEST { x } else { -LARGEST }
+pub(super) fn finite(x: f32) -> f32 {
+    let limited = if x < LARGEST { x } else { LARGEST };
+    let limited = if limited > -LARGEST {
+        limited
     } else {
-        0.0
-    }
+        -LARGEST
+    };
+    if x.abs() <= f32::MAX { limited } else { 0.0 }
 }
 
 /// Makes the network's input.

@@ -5,10 +5,13 @@
 //! light scales all channels of a screen alike, so its purity stays while its brightness changes,
 //! and shadows and hot spots are screen as much as the middle is.
 
+use rayon::prelude::*;
+
 use super::curve::{self, Negative};
 use super::despeckle::regions;
 use super::error::Result;
 use super::image::{Planes, Size};
+use super::plate::finite;
 use super::resample::{Kernel, Resampler, RowScratch, Source, resize};
 use super::settings::{Encoding, Screen};
 
@@ -105,9 +108,9 @@ pub fn hint_from_screen(plate: &Planes, encoding: Encoding, screen: Screen) -> R
     );
     let soft = blurred(&core, (0.4 * unit).round() as usize);
     let mut hint = resize(&soft, plate.size(), Kernel::Triangle);
-    for value in hint.data_mut() {
-        *value = value.clamp(0.0, 1.0);
-    }
+    hint.data_mut()
+        .par_chunks_mut(1 << 16)
+        .for_each(|values| values.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0)));
     Ok(hint)
 }
 
@@ -135,16 +138,8 @@ fn reduced(plate: &Planes, encoding: Encoding) -> Planes {
     );
     let resampler = Resampler::new(Kernel::Triangle, plate.size(), to);
     let mut small = Planes::new(to.width, to.height, 3);
-    let finite = |x: f32| {
-        if x.is_finite() {
-            x.clamp(-64.0, 64.0)
-        } else {
-            0.0
-        }
-    };
     let source = [0, 1, 2].map(|channel| Source::plane(plate, channel));
     let [red, green, blue] = small.planes_mut();
-    use rayon::prelude::*;
     red.par_chunks_exact_mut(to.width)
         .zip(green.par_chunks_exact_mut(to.width))
         .zip(blue.par_chunks_exact_mut(to.width))

@@ -60,7 +60,11 @@ impl Mask {
     ) -> Self {
         let mut bitmap = Bitmap::above(width, height, 0.5, row);
         islands::remove_small(&mut bitmap, f64::from(clean_up.area) * scale.x * scale.y);
-        let radius = |radius: u32, scale: f64| (f64::from(radius) * scale).round() as usize;
+        // No scale makes a radius larger than this; a broken one must not either.
+        const LARGEST: f64 = 1024.0;
+        let radius = |radius: u32, scale: f64| {
+            (f64::from(radius) * scale).round().clamp(0.0, LARGEST) as usize
+        };
         let ellipse = Ellipse::new(
             radius(clean_up.dilation, scale.x),
             radius(clean_up.dilation, scale.y),

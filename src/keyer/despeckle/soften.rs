@@ -136,58 +136,83 @@ impl Soft {
         }
     }
 
-    /// A block through which an edge runs: at most [`BLOCK`] columns.
+    /// A block through which an edge runs: at most [`BLOCK`] columns. The sums are whole numbers
+    /// below 2^24, which floats hold exactly, and floats are what is multiplied four at a time.
     fn edge(&self, rows: &[(&[u64], u32)], x0: usize, values: &mut [f32]) {
         let radius = self.across.radius();
         let width = self.bitmap.width();
-        let mut columns = [0_u32; BLOCK + 2 * MAX_RADIUS];
-        let columns = &mut columns[..values.len() + 2 * radius];
+        let mut columns = [0.0_f32; BLOCK + 2 * MAX_RADIUS + 8];
+        let reached = values.len() + 2 * radius;
         let first = x0 as isize - radius as isize;
-        let inside = first >= 0 && first as usize + columns.len() <= width;
+        let inside = first >= 0 && first as usize + reached <= width;
         for (row, weight) in rows {
+            let weight = *weight as f32;
             if inside {
-                add_bits(row, first as usize, *weight, columns);
+                let (groups, _) = columns[..reached.next_multiple_of(8)].as_chunks_mut::<8>();
+                add_bits(row, first as usize, weight, groups);
             } else {
-                for (x, column) in (first..).zip(columns.iter_mut()) {
+                for (x, column) in (first..).zip(&mut columns[..reached]) {
                     let x = mirror(x, width);
-                    *column += weight & 0_u32.wrapping_sub((row[x / 64] >> (x % 64)) as u32 & 1);
+                    *column += weight * (row[x / 64] >> (x % 64) & 1) as f32;
                 }
             }
         }
-        for (index, value) in values.iter_mut().enumerate() {
-            let middle = index + radius;
-            let mut sum = u32::from(self.across.0[0]) * columns[middle];
-            for (distance, weight) in self.across.0.iter().enumerate().skip(1) {
-                let pair = columns[middle - distance] + columns[middle + distance];
-                sum += u32::from(*weight) * pair;
-            }
-            let level = (sum * 255 + (1 << 15)) >> 16;
-            *value = if level == 0 {
-                0.0
+        let mut sums = [0.0_f32; BLOCK];
+        let sums = &mut sums[..values.len()];
+        for (distance, weight) in self.across.0.iter().enumerate() {
+            let weight = f32::from(*weight);
+            let left = &columns[radius - distance..][..sums.len()];
+            let right = &columns[radius + distance..][..sums.len()];
+            if distance == 0 {
+                for (sum, value) in sums.iter_mut().zip(left) {
+                    *sum = weight * value;
+                }
             } else {
-                *value * (level as f32 / 255.0)
-            };
+                for ((sum, left), right) in sums.iter_mut().zip(left).zip(right) {
+                    *sum += weight * (left + right);
+                }
+            }
+        }
+        for (value, sum) in values.iter_mut().zip(sums) {
+            let level = ((*sum * 255.0 + 32768.0) * (1.0 / 65536.0)) as i32 as f32;
+            let product = *value * (level / 255.0);
+            *value = if level > 0.0 { product } else { 0.0 };
         }
     }
 }
 
-/// Adds `weight` to every column whose bit is set.
+/// Adds `weight` to every column whose bit is set. The last group may hold columns that nobody
+/// asked for.
 #[inline]
-fn add_bits(row: &[u64], first: usize, weight: u32, columns: &mut [u32]) {
+fn add_bits(row: &[u64], first: usize, weight: f32, groups: &mut [[f32; 8]]) {
     let mut x = first;
-    for group in columns.chunks_mut(8) {
+    for group in groups {
         let (word, shift) = (x / 64, x % 64);
-        let mut bits = row[word] >> shift;
-        if shift > 56 && word + 1 < row.len() {
-            bits |= row[word + 1] << (64 - shift);
+        let mut bits = row.get(word).map_or(0, |word| word >> shift);
+        if shift > 56 {
+            bits |= row.get(word + 1).map_or(0, |next| next << (64 - shift));
         }
-        let bits = bits as u32;
-        for (bit, column) in group.iter_mut().enumerate() {
-            *column += weight & 0_u32.wrapping_sub(bits >> bit & 1);
+        for (column, bit) in group.iter_mut().zip(&BITS[bits as usize % 256]) {
+            *column += weight * bit;
         }
         x += 8;
     }
 }
+
+/// The bits of every byte as numbers.
+static BITS: [[f32; 8]; 256] = {
+    let mut bits = [[0.0; 8]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut bit = 0;
+        while bit < 8 {
+            bits[byte][bit] = (byte >> bit & 1) as f32;
+            bit += 1;
+        }
+        byte += 1;
+    }
+    bits
+};
 
 /// The pixel that stands at `position` when a line of `length` is mirrored about its outermost
 /// pixels: 2 1 0 1 2 … (OpenCV's reflect-101).
