@@ -59,7 +59,7 @@ impl Options {
         Rules {
             linking: self.linking,
             command: self.command,
-            size: self.profile == Profile::Release,
+            size: self.linking == Linking::Studio,
         }
     }
 }
@@ -143,7 +143,7 @@ pub(crate) fn put_together(
     files::copy_as(&icon, &layout.icon(), 0o644)?;
     copy_licences(workspace, &parts.runtime, &layout.licences())?;
     copy_models(workspace, &layout.models())?;
-    if options.profile == Profile::Release {
+    if options.linking == Linking::Studio {
         forbid_machine_paths(workspace, &layout)?;
     }
     let summary = check::check(layout.bundle(), options.rules())?;

@@ -166,7 +166,7 @@ pub static TABLE: &[Parameter] = &[
                 choice("blue", "Blue"),
                 choice("red", "Red"),
             ],
-            |settings, index| settings.screen = at(&ScreenColour::ALL, index),
+            |settings, index| settings.screen = at(ScreenColour::ALL, index),
         ),
     ),
     parameter(
@@ -180,7 +180,7 @@ pub static TABLE: &[Parameter] = &[
                 choice("srgb", "sRGB"),
                 choice("linear", "Linear (Rec.709)"),
             ],
-            |settings, index| settings.input = at(&InputColour::ALL, index),
+            |settings, index| settings.input = at(InputColour::ALL, index),
         ),
     ),
     parameter(
@@ -204,7 +204,7 @@ pub static TABLE: &[Parameter] = &[
                 choice("2048", "2048"),
                 choice("full", "Full"),
             ],
-            |settings, index| settings.resolution = at(&Resolution::ALL, index),
+            |settings, index| settings.resolution = at(Resolution::ALL, index),
         ),
     ),
     parameter(
@@ -248,7 +248,7 @@ pub static TABLE: &[Parameter] = &[
                 choice("sourceAlpha", "Source Alpha"),
                 choice("screen", "Screen Key"),
             ],
-            |settings, index| settings.hint_source = at(&HintSource::ALL, index),
+            |settings, index| settings.hint_source = at(HintSource::ALL, index),
         ),
     ),
     parameter(
@@ -263,7 +263,7 @@ pub static TABLE: &[Parameter] = &[
                 choice("red", "Red"),
                 choice("luminance", "Luminance"),
             ],
-            |settings, index| settings.hint_channel = at(&HintChannel::ALL, index),
+            |settings, index| settings.hint_channel = at(HintChannel::ALL, index),
         ),
     ),
     animated(parameter(
@@ -305,7 +305,7 @@ pub static TABLE: &[Parameter] = &[
         "How the network's result is brought to the size of the plate.",
         Group::Matte,
         Kind::Choice(&[choice("lanczos", "Lanczos")], |settings, index| {
-            settings.upsampling = at(&Upsampling::ALL, index)
+            settings.upsampling = at(Upsampling::ALL, index)
         }),
     ),
     animated(parameter(
@@ -333,7 +333,7 @@ pub static TABLE: &[Parameter] = &[
                 choice("hint", "Hint"),
                 choice("sourceMatte", "Source x Matte"),
             ],
-            |settings, index| settings.output = at(&Output::ALL, index),
+            |settings, index| settings.output = at(Output::ALL, index),
         ),
     )),
     parameter(

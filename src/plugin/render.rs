@@ -400,9 +400,9 @@ impl Frame<'_> {
             .map(|row| (from_top(row.y()), row))
             .collect();
         let columns = left..left + window.width() as usize;
-        picture.for_each_row(columns, rows, |mut row: RowMut<'_>, planes| {
-            row.write(planes)
-        })?;
+        let write = |mut row: RowMut<'_>, planes: &[&[f32]; 4]| row.write(planes);
+        self.stages
+            .time("write", || picture.for_each_row(columns, rows, write))?;
         Ok(())
     }
 }
