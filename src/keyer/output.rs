@@ -466,8 +466,10 @@ mod tests {
             }
             assert_eq!(source.plane(3), key.alpha().plane(0));
             for channel in 0..3 {
-                for (out, plate) in source.plane(channel).iter().zip(scene.plate.plane(channel)) {
-                    assert_eq!(*out, if plate.is_finite() { *plate } else { 0.0 });
+                let plate = scene.plate.plane(channel);
+                for (i, out) in source.plane(channel).iter().enumerate() {
+                    let plate = if plate[i].is_finite() { plate[i] } else { 0.0 };
+                    assert_eq!(*out, plate * key.alpha().plane(0)[i]);
                 }
             }
         }

@@ -17,6 +17,9 @@ pub struct Normalisation {
     pub mean: [f32; 3],
     /// Divided by.
     pub std: [f32; 3],
+    /// Smallest and largest encoded value that the model was trained on; what lies beyond is shown
+    /// to it as the nearest. A highlight of 30 then looks white, and not like nothing it ever saw.
+    pub range: [f32; 2],
 }
 
 impl Normalisation {
@@ -24,7 +27,11 @@ impl Normalisation {
     pub const IMAGENET: Self = Self {
         mean: [0.485, 0.456, 0.406],
         std: [0.229, 0.224, 0.225],
+        range: Self::UNLIMITED,
     };
+
+    /// No limit: the original's way.
+    pub const UNLIMITED: [f32; 2] = [f32::NEG_INFINITY, f32::INFINITY];
 
     /// `Ok` when every result of a finite colour is finite.
     ///
@@ -143,8 +150,9 @@ pub fn prepare(
                     }
                     let mean = normalisation.mean[channel];
                     let inverse = 1.0 / normalisation.std[channel];
+                    let [least, most] = normalisation.range;
                     for value in row {
-                        *value = (*value - mean) * inverse;
+                        *value = (value.max(least).min(most) - mean) * inverse;
                     }
                 }
                 for row in rows {
@@ -178,6 +186,7 @@ mod tests {
     const PLAIN: Normalisation = Normalisation {
         mean: [0.0; 3],
         std: [1.0; 3],
+        range: Normalisation::UNLIMITED,
     };
 
     fn geometry(size: Size) -> Geometry {
@@ -246,6 +255,23 @@ mod tests {
         assert!((row[3] - curve::linear_to_srgb(9.0)).abs() < 1e-5);
         let encoded = run(&plate, &hint, Encoding::Srgb, Screen::Green);
         assert_eq!(encoded.row(0, 0)[..4], [-0.5, 0.0, 1.0, 9.0]);
+    }
+
+    #[test]
+    fn what_a_model_never_saw_is_shown_as_the_nearest_that_it_did() {
+        let size = Size::new(32, 32);
+        let mut plate = Planes::new(32, 32, 3);
+        plate.row_mut(0, 0)[..4].copy_from_slice(&[-0.5, 0.25, 1.0, 30.0]);
+        let limited = Normalisation {
+            range: [0.0, 1.0],
+            ..PLAIN
+        };
+        let geometry = Geometry::new(size, size, &RULE, Resolution::Auto).unwrap();
+        let hint = Planes::new(32, 32, 1);
+        let pool = Pool::new(0);
+        let (encoding, screen) = (Encoding::Srgb, Screen::Green);
+        let input = prepare(&plate, &hint, &geometry, encoding, screen, &limited, &pool).unwrap();
+        assert_eq!(input.data[..4], [0.0, 0.25, 1.0, 1.0]);
     }
 
     #[test]

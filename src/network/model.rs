@@ -16,6 +16,8 @@
 //! name = "input"                  # [1, 4, H, W]: normalised sRGB plate, then the hint
 //! mean = [0.485, 0.456, 0.406]
 //! std = [0.229, 0.224, 0.225]
+//! range = [0.0, 1.0]              # optional: encoded values that the model was trained on; others
+//!                                 # are shown to it as the nearest of these
 //! screens = ["green", "blue"]     # taken without channel exchange; default green only
 //! refiner = "refiner_scale"       # optional: a one-value input that scales the refiner
 //!
@@ -122,9 +124,15 @@ struct Input {
     name: String,
     mean: [f32; 3],
     std: [f32; 3],
+    #[serde(default = "unlimited")]
+    range: [f32; 2],
     #[serde(default = "green")]
     screens: Vec<String>,
     refiner: Option<String>,
+}
+
+fn unlimited() -> [f32; 2] {
+    Normalisation::UNLIMITED
 }
 
 fn green() -> Vec<String> {
@@ -223,10 +231,16 @@ impl Model {
         if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err("sha256 is not 64 hexadecimal digits".into());
         }
-        let Input { mean, std, .. } = manifest.input;
+        let Input {
+            mean, std, range, ..
+        } = manifest.input;
         let numbers = mean.iter().chain(&std).all(|value| value.is_finite());
         if !numbers || std.iter().any(|value| *value <= 0.0) {
             return Err("mean and std must be numbers, and std above 0".into());
+        }
+        let [least, most] = range;
+        if least.is_nan() || most.is_nan() || least >= most {
+            return Err("range must be the smallest and the largest value, in this order".into());
         }
         let screens = manifest
             .input
@@ -252,7 +266,7 @@ impl Model {
             path: path.with_file_name(&manifest.file),
             sha256,
             size_rule: size_rule(&manifest.size)?,
-            normalisation: Normalisation { mean, std },
+            normalisation: Normalisation { mean, std, range },
             screens,
             input: manifest.input.name,
             refiner: manifest.input.refiner,

@@ -104,7 +104,6 @@ fn mistakes_on_the_command_line() {
             &["--set", "despil=1"][..],
             &["despil", "despillStrength"][..],
         ),
-        (&["--set", "despillMethod=loud"], &["loud"]),
         (
             &["--set", "upsampling=loud"],
             &["upsampling", "loud", "lanczos"],

@@ -94,7 +94,7 @@ fn png_becomes_linear_exr() {
     for (channel, name) in ["R", "G", "B"].into_iter().enumerate() {
         let linear = each(&plate(channel), to_linear);
         near(foreground.channel(name), &linear, HALF);
-        near(source.channel(name), &linear, HALF);
+        near(source.channel(name), &times(&linear, &alpha), HALF);
         near(processed.channel(name), &times(&linear, &alpha), HALF);
         // Over the darker square of the checker, which the whole plate lies in.
         let over: Vec<f32> = linear

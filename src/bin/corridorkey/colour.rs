@@ -16,6 +16,8 @@ pub(crate) struct Recipe {
     pub(crate) output: Output,
     /// What the plug-in renders for it.
     pub(crate) render: Output,
+    /// Whether colour is divided by alpha first, as it comes multiplied.
+    pub(crate) divide: bool,
     /// The change of colour space, if there is one.
     pub(crate) convert: Option<Encoding>,
     /// Whether colour is then multiplied by alpha.
@@ -38,6 +40,7 @@ pub(crate) fn recipe(output: Output, plugin: Encoding, file: Encoding) -> Recipe
     let plain = Recipe {
         output,
         render: output,
+        divide: false,
         convert,
         multiply: false,
         channels: Write::Rgba,
@@ -56,6 +59,13 @@ pub(crate) fn recipe(output: Output, plugin: Encoding, file: Encoding) -> Recipe
             multiply: true,
             ..plain
         },
+        // The plate has no straight output of its own, but dividing gives it back: what an alpha
+        // of 0 has swallowed is multiplied by 0 again.
+        Output::SourceMatte if convert.is_some() => Recipe {
+            divide: true,
+            multiply: true,
+            ..plain
+        },
         Output::Processed | Output::Foreground | Output::SourceMatte => plain,
     }
 }
@@ -68,6 +78,12 @@ impl Recipe {
 
     /// Turns rendered pixels (RGBA, interleaved) into those of the file.
     pub(crate) fn apply(&self, pixels: &mut [f32]) {
+        if self.divide {
+            for pixel in pixels.chunks_exact_mut(4) {
+                let inverse = if pixel[3] == 0.0 { 0.0 } else { 1.0 / pixel[3] };
+                pixel[..3].iter_mut().for_each(|value| *value *= inverse);
+            }
+        }
         if let Some(to) = self.convert {
             convert(pixels, to);
         }

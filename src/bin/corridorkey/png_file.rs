@@ -7,7 +7,7 @@ use image::codecs::png::{CompressionType, FilterType, PngDecoder, PngEncoder};
 use image::error::ImageError;
 use image::{ColorType, ExtendedColorType, ImageDecoder, ImageEncoder, Limits};
 
-use crate::files::{WriteFailure, io_reason};
+use crate::files::{WriteFailure, io_reason, io_source};
 use crate::picture::{
     Channels, Kind, LONGEST_SIDE, MOST_PIXELS, Picture, Placement, Sample, Size, Write, check_size,
 };
@@ -128,7 +128,10 @@ pub(crate) fn write(
         .write_image(&bytes, width, height, colour)
         .map_err(|error| match error {
             ImageError::IoError(error) => WriteFailure::Io(error),
-            other => WriteFailure::Format(other.to_string()),
+            other => match io_source(&other) {
+                Some(error) => WriteFailure::Format(io_reason(error)),
+                None => WriteFailure::Format(other.to_string()),
+            },
         })
 }
 
