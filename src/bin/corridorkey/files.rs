@@ -18,10 +18,6 @@ static DRAFTS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 /// Says in words what the operating system said, and what to do.
 pub(crate) fn io_reason(error: &io::Error) -> String {
     use io::ErrorKind as Kind;
-    // Encoders wrap what the system said.
-    if let Some(inner) = error.get_ref().and_then(|inner| io_source(inner)) {
-        return io_reason(inner);
-    }
     match error.kind() {
         Kind::NotFound => "there is no such file or folder".into(),
         Kind::PermissionDenied => {
@@ -42,18 +38,6 @@ pub(crate) fn io_reason(error: &io::Error) -> String {
         Kind::UnexpectedEof => "the file is incomplete; copy or render it again".into(),
         _ => error.to_string(),
     }
-}
-
-/// The error of the operating system that another error wraps, if there is one.
-pub(crate) fn io_source<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a io::Error> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
 }
 
 /// Why a picture could not be encoded into a file.

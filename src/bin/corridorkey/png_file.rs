@@ -7,7 +7,7 @@ use image::codecs::png::{CompressionType, FilterType, PngDecoder, PngEncoder};
 use image::error::ImageError;
 use image::{ColorType, ExtendedColorType, ImageDecoder, ImageEncoder, Limits};
 
-use crate::files::{WriteFailure, io_reason, io_source};
+use crate::files::{WriteFailure, io_reason};
 use crate::picture::{
     Channels, Kind, LONGEST_SIDE, MOST_PIXELS, Picture, Placement, Sample, Size, Write, check_size,
 };
@@ -124,15 +124,13 @@ pub(crate) fn write(
         };
         (bytes, colour)
     };
-    PngEncoder::new_with_quality(writer, CompressionType::Fast, FilterType::Adaptive)
+    // Encoded in memory: the encoder would turn what the system says of a full disk into text.
+    let mut encoded = Vec::new();
+    PngEncoder::new_with_quality(&mut encoded, CompressionType::Fast, FilterType::Adaptive)
         .write_image(&bytes, width, height, colour)
-        .map_err(|error| match error {
-            ImageError::IoError(error) => WriteFailure::Io(error),
-            other => match io_source(&other) {
-                Some(error) => WriteFailure::Format(io_reason(error)),
-                None => WriteFailure::Format(other.to_string()),
-            },
-        })
+        .map_err(|error| WriteFailure::Format(error.to_string()))?;
+    writer.write_all(&encoded)?;
+    Ok(())
 }
 
 /// A float cast saturates and takes NaN to 0, so that only the rounding is left to do.
