@@ -1,14 +1,15 @@
 //! The screen behind the subject: which colour it has, and a hint made from that colour.
 //!
-//! Both work on a small copy of the plate and on one number per pixel, the *purity*: how far the
-//! screen's channel stands above the other two, as a part of itself, in sRGB encoding. Uneven
-//! light scales all channels of a screen alike, so its purity stays while its brightness changes,
-//! and shadows and hot spots are screen as much as the middle is.
+//! Both work on a small sRGB copy of the plate and on two numbers per pixel: the *excess*, how far
+//! the screen's channel stands above the other two, and the *purity*, the excess as a part of the
+//! channel itself. Uneven light scales all channels of a screen alike: its excess changes and its
+//! purity stays. Spill on dark cloth or fur is as pure as the screen and has little excess. So a
+//! pixel is screen when it has most of both of what the screen *around it* has.
 
 use rayon::prelude::*;
 
 use super::curve::{self, Negative};
-use super::despeckle::regions;
+use super::despeckle::regions::{self, Core};
 use super::error::Result;
 use super::image::{Planes, Size};
 use super::plate::finite;
@@ -72,8 +73,8 @@ pub fn detect(plate: &Planes, encoding: Encoding, hint: Option<&Planes>) -> Resu
 /// is surely not screen.
 ///
 /// The network fills in well and subtracts poorly, so the hint is rather too small than too large:
-/// what is half screen is left out, small islands (tracking markers, noise) are dropped, the rest
-/// is eroded and blurred by about one part in a hundred of the picture's long side.
+/// what is half screen is left out, small islands (tracking markers, noise) are dropped, small holes
+/// (eyes, buttons) that are not surely screen are filled, the rest is eroded and blurred by about one part in a hundred of the picture's long side.
 ///
 /// # Errors
 /// When the plate is empty or has other planes than three.
@@ -81,31 +82,36 @@ pub fn hint_from_screen(plate: &Planes, encoding: Encoding, screen: Screen) -> R
     plate.check("plate", &[3], "3")?;
     let small = reduced(plate, encoding);
     let size = small.size();
-    let purity = Planes::of_exact(
-        size.width,
-        size.height,
-        1,
-        (0..size.area())
-            .map(|i| purity(&small, screen, i))
-            .collect(),
-    );
-    let typical = typical(purity.data());
-    let local = local(&purity, typical);
-    let subject: Vec<f32> = purity
-        .data()
-        .iter()
-        .zip(local.data())
-        .map(|(purity, local)| 1.0 - purity / local)
+    let map = |of: fn(&Planes, Screen, usize) -> f32| {
+        let values = (0..size.area()).map(|i| of(&small, screen, i)).collect();
+        Planes::of_exact(size.width, size.height, 1, values)
+    };
+    let (purity, excess) = (map(purity), map(excess));
+    let Some(typical) = Typical::of(purity.data(), excess.data()) else {
+        // No screen to speak of: all of it is subject.
+        let mut all = Planes::new(plate.width(), plate.height(), 1);
+        all.data_mut().fill(1.0);
+        return Ok(all);
+    };
+    let local = typical.local(&purity, &excess);
+    let subject = (0..size.area())
+        .map(|i| {
+            let pure = purity.data()[i] / local.purity.data()[i];
+            let strong = excess.data()[i] / local.excess.data()[i];
+            1.0 - pure.min(strong)
+        })
         .collect();
     let subject = Planes::of_exact(size.width, size.height, 1, subject);
 
     let unit = size.long() as f64 / 100.0;
-    let core = regions::core(
-        &subject,
-        SURE,
-        (unit * unit * 0.5).max(1.0),
-        (0.9 * unit).round() as usize,
-    );
+    let how = Core {
+        inside: SUBJECT,
+        outside: SCREEN,
+        island: (0.5 * unit * unit).max(1.0),
+        hole: 3.0 * unit * unit,
+        radius: (0.9 * unit).round() as usize,
+    };
+    let core = regions::core(&subject, &how);
     let soft = blurred(&core, (0.4 * unit).round() as usize);
     let mut hint = resize(&soft, plate.size(), Kernel::Triangle);
     hint.data_mut()
@@ -114,18 +120,25 @@ pub fn hint_from_screen(plate: &Planes, encoding: Encoding, screen: Screen) -> R
     Ok(hint)
 }
 
-/// A pixel that has lost this part of the screen's purity is not screen.
-const SURE: f32 = 0.6;
+/// A pixel that has lost this part of what the screen has is surely not screen.
+const SUBJECT: f32 = 0.6;
+/// A pixel that has lost no more than this surely is.
+const SCREEN: f32 = 0.25;
 
-/// How far the screen's channel stands above the others, -∞..1, 0 for grey.
-fn purity(small: &Planes, screen: Screen, index: usize) -> f32 {
+/// How far the screen's channel stands above the others.
+fn excess(small: &Planes, screen: Screen, index: usize) -> f32 {
     let at = |channel: usize| small.plane(channel)[index];
-    let own = at(screen.channel());
     let other = (0..3)
         .filter(|channel| *channel != screen.channel())
         .map(at)
-        .fold(f32::MIN, f32::max);
-    ((own - other) / own.max(DARK)).clamp(-1.0, 1.0)
+        .fold(0.0, f32::max);
+    at(screen.channel()) - other
+}
+
+/// The excess as a part of the channel itself, -1..1, 0 for grey.
+fn purity(small: &Planes, screen: Screen, index: usize) -> f32 {
+    let own = small.plane(screen.channel())[index];
+    (excess(small, screen, index) / own.max(DARK)).max(-1.0)
 }
 
 /// A small sRGB copy of the plate, limited to 0..1.
@@ -165,38 +178,71 @@ fn reduced(plate: &Planes, encoding: Encoding) -> Planes {
     small
 }
 
-/// The purity that most of the screen has: the median of the purer half of what may be screen.
-fn typical(purity: &[f32]) -> f32 {
-    let mut pure: Vec<f32> = purity.iter().copied().filter(|p| *p > PURE).collect();
-    if pure.len() * 500 < purity.len() {
-        // No screen to speak of: nothing may look like one.
-        return 1.0;
-    }
-    pure.sort_by(f32::total_cmp);
-    let top = pure[(pure.len() - 1) * 95 / 100];
-    let from = pure.partition_point(|p| *p < 0.5 * top);
-    pure[from + (pure.len() - 1 - from) / 2]
+/// What most of the screen has.
+struct Typical {
+    purity: f32,
+    excess: f32,
 }
 
-/// The screen's purity around each pixel: the mean over what is screen nearby, and the typical one
-/// where there is none. Hazy or lit screens lose purity slowly from place to place.
-fn local(purity: &Planes, typical: f32) -> Planes {
-    let screen = |p: f32| if p > 0.6 * typical { 1.0 } else { 0.0 };
-    let mut weight = purity.clone();
-    let mut sum = purity.clone();
-    for (weight, sum) in weight.data_mut().iter_mut().zip(sum.data_mut()) {
-        *weight = screen(*weight);
-        *sum *= *weight;
+/// What the screen has around each pixel.
+struct Local {
+    purity: Planes,
+    excess: Planes,
+}
+
+impl Typical {
+    /// The medians over the purest part of the picture; `None` when there is hardly any.
+    fn of(purity: &[f32], excess: &[f32]) -> Option<Self> {
+        let mut pure: Vec<(f32, f32)> = purity
+            .iter()
+            .copied()
+            .zip(excess.iter().copied())
+            .filter(|(purity, _)| *purity > PURE)
+            .collect();
+        if pure.is_empty() || pure.len() * 500 < purity.len() {
+            return None;
+        }
+        // By excess first: of what is pure, most dark things are spill and no screen.
+        let high = |values: &mut Vec<f32>, part: usize| {
+            values.sort_by(f32::total_cmp);
+            values[(values.len() - 1) * part / 100]
+        };
+        let top = high(&mut pure.iter().map(|(_, excess)| *excess).collect(), 95);
+        pure.retain(|(_, excess)| *excess >= 0.4 * top);
+        Some(Self {
+            purity: high(&mut pure.iter().map(|(purity, _)| *purity).collect(), 50),
+            excess: high(&mut pure.iter().map(|(_, excess)| *excess).collect(), 50),
+        })
     }
-    let radius = purity.size().long() / 12;
-    let weight = blurred(&weight, radius);
-    let mut sum = blurred(&sum, radius);
-    // A little of the typical purity everywhere, which decides where nothing else does.
-    const LITTLE: f32 = 0.02;
-    for (sum, weight) in sum.data_mut().iter_mut().zip(weight.data()) {
-        *sum = (*sum + LITTLE * typical) / (weight + LITTLE);
+
+    /// The means over what is screen nearby, and the typical values where there is none. Light and
+    /// haze change slowly from place to place.
+    fn local(&self, purity: &Planes, excess: &Planes) -> Local {
+        let mut weight = purity.clone();
+        for (weight, excess) in weight.data_mut().iter_mut().zip(excess.data()) {
+            let screen = *weight > 0.6 * self.purity && *excess > 0.4 * self.excess;
+            *weight = if screen { 1.0 } else { 0.0 };
+        }
+        let radius = purity.size().long() / 12;
+        let around = blurred(&weight, radius);
+        let mean = |map: &Planes, typical: f32| {
+            // A little of the typical value everywhere, which decides where nothing else does.
+            const LITTLE: f32 = 0.02;
+            let mut sum = map.clone();
+            for (value, weight) in sum.data_mut().iter_mut().zip(weight.data()) {
+                *value *= weight;
+            }
+            let mut sum = blurred(&sum, radius);
+            for (sum, around) in sum.data_mut().iter_mut().zip(around.data()) {
+                *sum = (*sum + LITTLE * typical) / (around + LITTLE);
+            }
+            sum
+        };
+        Local {
+            purity: mean(purity, self.purity),
+            excess: mean(excess, self.excess),
+        }
     }
-    sum
 }
 
 /// Three box blurs of a radius in both directions, the border repeated: nearly a Gaussian.

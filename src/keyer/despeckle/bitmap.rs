@@ -87,6 +87,14 @@ impl Bitmap {
         self
     }
 
+    /// 1 where either has 1. Both are of the same size.
+    pub(super) fn or(mut self, other: &Self) -> Self {
+        for (word, other) in self.bits.iter_mut().zip(&other.bits) {
+            *word |= other;
+        }
+        self
+    }
+
     /// The bits of a row's last word that are in the picture.
     fn last_word(&self) -> u64 {
         match self.width % 64 {
