@@ -90,7 +90,7 @@ fn unpack(mut samples: impl Iterator<Item = f32>, channels: Channels, count: usi
 /// Writes 8 bits for [`Sample::Byte`] and 16 for every other. Values are clamped to 0..1 and
 /// rounded; what is not a number is 0.
 pub(crate) fn write(
-    writer: impl std::io::Write,
+    mut writer: impl std::io::Write,
     sample: Sample,
     channels: Write,
     size: Size,
