@@ -178,6 +178,25 @@ fn a_graph_cut_off_anywhere_is_never_taken_for_a_graph_and_never_panics() {
 }
 
 #[test]
+fn a_graph_with_any_byte_changed_never_panics() {
+    let whole = graphs::transparent();
+    for place in 0..whole.len() {
+        for bit in 0..8 {
+            let mut bytes = whole.clone();
+            bytes[place] ^= 1 << bit;
+            // Most still are graphs; only that it comes back matters.
+            let _ = onnx::signature(&bytes).map(|signature| signature.inputs.len());
+        }
+    }
+    // A length beyond everything.
+    let reason = onnx::signature(&[
+        0x3a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
+    ])
+    .unwrap_err();
+    assert!(reason.contains("truncated"), "{reason}");
+}
+
+#[test]
 fn an_altered_or_missing_file_is_refused() {
     let graph = graphs::transparent();
     let (_folder, model) = read(&graph, |manifest| manifest);

@@ -182,7 +182,8 @@ impl Service {
 
     /// Waits for leave to work on a frame. Take it after the host has handed over its images, and
     /// make no call into the host but the question whether to stop while holding it: a host may
-    /// answer a call by rendering another of our nodes, which would need leave too.
+    /// answer a call by rendering another of our nodes, which would need leave too. Waiting for
+    /// another frame's prediction in [`cache`](Self::cache) is fine: that frame has leave already.
     ///
     /// # Errors
     /// [`Error::Aborted`].

@@ -267,6 +267,8 @@ impl<E: Send + Sync + 'static> Sessions<E> {
     /// Releases every session that is not in use, and says how many.
     pub fn purge(&self) -> usize {
         let released = self.take_unused(|_| true);
+        // The watch may have nothing left to do.
+        self.changed.notify_all();
         released.len()
     }
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .colour import to_linear, to_srgb
+from .colour import to_srgb
 from .draw import Draw, lerp
 
 LUMA = (0.299, 0.587, 0.114)

@@ -155,13 +155,13 @@ def make_full(draw: Draw) -> tuple[Tensor, Tensor]:
 FAMILIES = {
     make_figure: 0.24,
     make_furry: 0.24,
-    make_object: 0.13,
+    make_object: 0.11,
     make_foliage: 0.13,
     make_rods: 0.05,
     make_mesh: 0.06,
-    make_spatter: 0.03,
-    make_glass: 0.06,
-    make_smoke: 0.04,
+    make_spatter: 0.02,
+    make_glass: 0.08,
+    make_smoke: 0.05,
     make_full: 0.02,
 }
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .draw import Draw, lerp
+from .draw import Draw
 from .noise import blur, field
 
 SHRINK = 4

@@ -47,6 +47,13 @@ def spill(draw: Draw, foreground: Tensor, alpha: Tensor, screen: Screen) -> Tens
     return screen.base * veil + light * sheen + light * diffuse * (0.5 * foreground + 0.5 * grey)
 
 
+def screen_hued(draw: Draw, foreground: Tensor, base: Tensor, where: Tensor) -> Tensor:
+    """Subjects in the screen's own hue (a green dress, a plant): only a hint can tell them apart."""
+    grey = foreground.mean(1, keepdim=True)
+    hue = base / base.mean(1, keepdim=True)
+    return lerp(foreground, (grey * hue).clamp(0, 1), where * draw.uniform(0.4, 0.95))
+
+
 @torch.no_grad()
 def make_scene(pool: Pool, count: int, size: int) -> Scene:
     draw = Draw(count, size, pool.device)
@@ -60,10 +67,12 @@ def make_scene(pool: Pool, count: int, size: int) -> Scene:
     alpha = element[:, 3:4]
     foreground = filled_colour(element)
     screen = build_screen(draw, alpha, back.texture)
+    disguise = draw.chance(0.05)
+    foreground = screen_hued(draw, foreground, screen.base, disguise)
     lit = foreground + spill(draw, foreground, alpha, screen)
     plate = lit * alpha + screen.dressed * (1 - alpha)
     glow = wide_blur(screen.dressed * (1 - alpha), draw.spread(4, 40)).clamp(min=0)
     glow = glow * draw.sometimes(0.5, draw.uniform().square() * 0.07)  # light wrap, lens flare
     rgb, clean, behind = shot(draw, plate + glow, foreground, screen.clean + glow)
-    hint = make_hint(draw, alpha, rgb, screen.blue, screen.cluttered)
+    hint = make_hint(draw, alpha, rgb, screen.blue, torch.maximum(screen.cluttered, disguise))
     return Scene(rgb, hint, alpha, clean, behind)

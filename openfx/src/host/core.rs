@@ -83,7 +83,9 @@ impl Host {
 /// Blames whoever can be blamed: the host of the handle, the host of the action on this thread, or
 /// all.
 pub(crate) fn blame(handle: *const c_void, rule: &'static str, detail: &str) {
-    let one = registry::host_of(handle).or_else(|| context::current().map(|f| Arc::clone(&f.host)));
+    let one = registry::host_of(handle)
+        .or_else(|| context::current().map(|frame| Arc::clone(&frame.host)))
+        .or_else(context::set_host);
     match one {
         Some(host) => host.violate(rule, detail),
         None => registry::hosts()

@@ -216,7 +216,7 @@ pub(crate) fn hosts() -> Vec<Arc<Host>> {
 /// A number for a new host. 0 is never given.
 pub(crate) fn host_id() -> u32 {
     static NEXT: AtomicUsize = AtomicUsize::new(1);
-    (NEXT.fetch_add(1, Ordering::Relaxed) & 0x7fff) as u32
+    (NEXT.fetch_add(1, Ordering::Relaxed) % 0x7fff + 1) as u32
 }
 
 /// Makes a host known by its number.

@@ -228,7 +228,7 @@ impl Progress {
             }));
         } else if stopped {
             print_error(&format!("stopped; {} frames were done", self.done));
-        } else if self.failed > 0 {
+        } else if self.failed > 0 && self.told > 1 {
             print_error(&format!(
                 "{} frames done, {} failed",
                 self.done, self.failed

@@ -241,7 +241,8 @@ impl Runtime {
         }
         let run = || -> ort::Result<f32> {
             let mut builder = self.builder(device, 1)?;
-            if device != Device::Cpu {
+            // CoreML is not held to this: it may rightly leave so small a graph to the processor.
+            if device == Device::Cuda {
                 builder = builder.with_disable_cpu_fallback()?;
             }
             let mut session = builder.commit_from_memory(PROBE)?;
@@ -256,7 +257,7 @@ impl Runtime {
         match run() {
             Ok(42.0) => Ok(()),
             Ok(other) => Err(format!("it computes wrongly (21 + 21 = {other})")),
-            Err(error) => Err(one_line(error.message())),
+            Err(error) => Err(plainly(device, error.message())),
         }
     }
 
@@ -365,6 +366,14 @@ pub(super) fn run(
             output_values.as_mut_ptr(),
         ))
     }
+}
+
+/// Why a device does not work, in words for people where the runtime's are not.
+fn plainly(device: Device, message: &str) -> String {
+    if message.contains("not enabled in this build") {
+        return format!("this ONNX Runtime was built without {}", device.name());
+    }
+    one_line(message).trim_end_matches('.').to_owned()
 }
 
 fn severity(level: LogLevel) -> log::Level {

@@ -5,9 +5,11 @@
 //! does not fit the table is refused with the status of the reference host and a rule's name.
 
 mod set;
+mod store;
 pub(crate) mod tables;
 
-pub(crate) use set::{Address, PropertySet, Refusal, Store};
+pub(crate) use set::{PropertySet, Refusal};
+pub(crate) use store::{Address, Store};
 
 use super::value::ParamType;
 use crate::types::Status;
