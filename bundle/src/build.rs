@@ -54,6 +54,12 @@ pub(crate) struct Build<'a> {
 /// The Rust target and the glibc that shipped binaries are linked against.
 const STUDIO_TARGET: &str = "x86_64-unknown-linux-gnu";
 const STUDIO_GLIBC: &str = "2.28";
+/// The C compiler for build scripts: zig by way of cargo-zigbuild. The question for its version is
+/// answered without the target, since zig calls a target with a glibc version an error there.
+const C_COMPILER: &str = "#!/bin/sh
+if [ \"$*\" = --version ]; then exec \"$CARGO_ZIGBUILD_ZIG_PATH\" cc --version; fi
+exec \"$CORRIDORKEY_ZIGBUILD\" zig cc -- -g -fno-sanitize=all -target x86_64-linux-gnu.2.28 \"$@\"
+";
 const ZIG_REQUIREMENTS: &str = include_str!("../zig-requirements.txt");
 
 /// What cargo calls the plug-in.
@@ -171,10 +177,16 @@ fn zigbuild(workspace: &Workspace) -> Result<Command> {
     let tools = zig_tools(workspace)?;
     let cache = workspace.target("tools/cache");
     files::create_folder(&cache)?;
-    let mut command = Command::new(tools.join("bin/cargo-zigbuild"));
+    let compiler = cache.join("zigcc.sh");
+    files::write(&compiler, C_COMPILER.as_bytes())?;
+    files::set_mode(&compiler, 0o755)?;
+    let zigbuild = tools.join("bin/cargo-zigbuild");
+    let mut command = Command::new(&zigbuild);
     process::scrub(&mut command);
     command
         .arg("zigbuild")
+        .env("CC_x86_64_unknown_linux_gnu", &compiler)
+        .env("CORRIDORKEY_ZIGBUILD", &zigbuild)
         .env("CARGO_ZIGBUILD_ZIG_PATH", tools.join("ziglang/zig"))
         .env("CARGO_ZIGBUILD_CACHE_DIR", cache.join("zigbuild"))
         .env("ZIG_GLOBAL_CACHE_DIR", cache.join("zig"));
