@@ -341,7 +341,7 @@ def build(samples: int, threads: int, width: int, height: int) -> stage.Screen:
     scene.cycles.glossy_bounces, scene.cycles.transmission_bounces = 2, 4
     rng = np.random.default_rng(20)
     screen = stage.Screen(1.15, stage.SCREEN_GREEN, width=4.4, height=3.0, centre=0.1, folds=1.15, seed=5)
-    tape = stage.Shader("tape", Base_Color=(0.012, 0.15, 0.03), Roughness=0.6)
+    tape = stage.Shader("tape", Base_Color=(0.055, 0.50, 0.085), Roughness=0.6)
     for x, z, turn in ((-0.47, 0.31, 0.05), (0.50, 0.32, -0.1), (-0.50, -0.12, 0.2), (0.60, -0.16, 0.0)):
         screen.cross(x, z, 0.05, tape.material, turn)
     build_head(rng)

@@ -62,7 +62,9 @@ def hint(alpha: np.ndarray) -> np.ndarray:
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     # Continued past the frame, so that a shape the frame cuts is not eaten from there.
     framed = cv2.copyMakeBorder(solid, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
-    eroded = cv2.erode(framed, kernel)[reach:-reach, reach:-reach]
+    eroded = cv2.erode(framed, kernel)
+    brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach | 1, reach | 1))
+    eroded = cv2.morphologyEx(eroded, cv2.MORPH_OPEN, brush)[reach:-reach, reach:-reach]
     contours, _ = cv2.findContours(eroded, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     drawn = np.zeros_like(eroded)
     strokes = [cv2.approxPolyDP(c, width * 0.0025, True) for c in contours if cv2.contourArea(c) > (width * 0.008) ** 2]

@@ -202,7 +202,7 @@ def build(samples: int, threads: int, width: int, height: int) -> stage.Screen:
     scene.frame_set(1)
     rng = np.random.default_rng(31)
     screen = stage.Screen(0.95, stage.SCREEN_GREEN, width=3.4, height=2.2, centre=0.1, folds=1.2, seed=23)
-    tape = stage.Shader("tape", Base_Color=(0.75, 0.70, 0.10), Roughness=0.6)
+    tape = stage.Shader("tape", Base_Color=(0.055, 0.50, 0.085), Roughness=0.6)
     for x, z, turn in ((0.40, 0.40, 0.1), (0.14, 0.43, 0.0), (0.44, 0.12, -0.1)):
         screen.cross(x, z, 0.036, tape.material, turn)
     bench = stage.Shader("bench", Roughness=0.5)
@@ -235,4 +235,4 @@ def develop(light: np.ndarray, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    command.run(__doc__, "sparks", (1280, 720), 20, build, develop, glass=True)
+    command.run(__doc__, "sparks", (1280, 720), 16, build, develop, glass=True)

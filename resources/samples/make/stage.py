@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import bpy  # must come before the modules it provides
 import bmesh
-import bpy
 import numpy as np
 from mathutils import Vector
 
