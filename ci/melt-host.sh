@@ -10,7 +10,7 @@ source ci/common.sh
 bundle=$(absolute "${1:-target/bundle/CorridorKey.ofx.bundle}")
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/corridorkey-ci
 root=$cache/forky
-work=$root/work
+work=$root/shot
 id=org.corridorkey.ofx
 
 skipped() {
@@ -80,7 +80,7 @@ PROFILE
 melt() {
   local depths=$1
   shift
-  as_root chroot "$root" /usr/bin/env -i PATH=/usr/bin HOME=/work OFX_PLUGIN_PATH=/plugins \
+  as_root chroot "$root" /usr/bin/env -i PATH=/usr/bin HOME=/shot OFX_PLUGIN_PATH=/plugins \
     MLT_REPOSITORY_DENY=libmltqt6:libmltglaxnimate-qt6 ${depths:+CORRIDORKEY_OFX_DEPTHS="$depths"} \
     /usr/bin/timeout 300 /usr/bin/melt "$@"
 }
@@ -93,9 +93,9 @@ echo "ok    melt lists openfx.$id"
 render() {
   local name=$1 depths=$2 format=$3 pixels=$4 picture=$5 threads=$6
   rm -f "$work/$name".*.png
-  melt "$depths" -silent -profile /work/profile "/work/$picture" out=2 -filter "openfx.$id" \
+  melt "$depths" -silent -profile /shot/profile "/shot/$picture" out=2 -filter "openfx.$id" \
     inputColor=sRGB output=Foreground \
-    -consumer "avformat:/work/$name.%04d.png" an=1 f=image2 vcodec=png \
+    -consumer "avformat:/shot/$name.%04d.png" an=1 f=image2 vcodec=png \
     "mlt_image_format=$format" "pix_fmt=$pixels" "real_time=$threads" >"$work/$name.log" 2>&1 ||
     { echo "FAULT melt failed:"; tail -n 20 "$work/$name.log"; exit 1; }
   local frame
