@@ -175,7 +175,7 @@ def build(samples: int, threads: int, width: int, height: int) -> stage.Screen:
     scene.frame_set(1)
     rng = np.random.default_rng(8)
     screen = stage.Screen(0.85, stage.SCREEN_BLUE, width=3.0, height=2.0, centre=0.1, folds=1.2, seed=11)
-    tape = stage.Shader("tape", Base_Color=(0.20, 0.30, 0.62), Roughness=0.6)
+    tape = stage.Shader("tape", Base_Color=(0.040, 0.115, 0.66), Roughness=0.6)
     for x, z, turn in ((-0.33, 0.30, 0.1), (0.36, 0.05, -0.1), (0.05, 0.34, 0.0)):
         screen.cross(x, z, 0.035, tape.material, turn)
 
