@@ -4,7 +4,7 @@ use corridorkey::keyer::curve::{linear_to_srgb, srgb_to_linear};
 use corridorkey::keyer::{Planes, Prediction, Size};
 
 /// A linear plate at its own size: encoded, normalised.
-pub fn prepare(plate: &Planes, hint: &Planes) -> Vec<f32> {
+pub(crate) fn prepare(plate: &Planes, hint: &Planes) -> Vec<f32> {
     const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
     const STD: [f32; 3] = [0.229, 0.224, 0.225];
     let mut out = Vec::new();
@@ -18,7 +18,7 @@ pub fn prepare(plate: &Planes, hint: &Planes) -> Vec<f32> {
 }
 
 /// Four planes from half the size, 64 taps a pixel.
-pub fn lanczos(prediction: &Prediction, to: Size) -> Vec<f32> {
+pub(crate) fn lanczos(prediction: &Prediction, to: Size) -> Vec<f32> {
     let (width, height) = (to.width / 2, to.height / 2);
     let weight = |d: f32| {
         let sinc = |x: f32| {
@@ -65,7 +65,7 @@ pub fn lanczos(prediction: &Prediction, to: Size) -> Vec<f32> {
 }
 
 /// Flood fill, a disc stamped at every pixel that is kept, a Gaussian of 121 taps.
-pub fn despeckle(alpha: &Planes, area: usize) -> Vec<f32> {
+pub(crate) fn despeckle(alpha: &Planes, area: usize) -> Vec<f32> {
     let (width, height) = (alpha.width(), alpha.height());
     let values = alpha.plane(0);
     let mut kept = vec![false; values.len()];
@@ -131,7 +131,7 @@ pub fn despeckle(alpha: &Planes, area: usize) -> Vec<f32> {
 }
 
 /// Despeckle, despill, curve, product.
-pub fn processed(prediction: &Prediction, area: usize) -> Vec<[f32; 4]> {
+pub(crate) fn processed(prediction: &Prediction, area: usize) -> Vec<[f32; 4]> {
     let alpha = despeckle(&prediction.alpha, area);
     let fg = &prediction.foreground;
     let (red, green, blue) = (fg.plane(0), fg.plane(1), fg.plane(2));
