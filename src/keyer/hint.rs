@@ -14,7 +14,8 @@ use super::settings::HintChannel;
 const LUMINANCE: [f32; 3] = [0.2126, 0.7152, 0.0722];
 
 /// Reads a hint from a clip's picture of one plane (alpha), three (red, green, blue) or four (and
-/// alpha). Give the whole picture, not a window of it: the automatic choice looks at all of it.
+/// alpha). Give the whole picture and nothing but it, neither a window of it nor one with a border
+/// of zeros: the automatic choice looks at all of it.
 ///
 /// | channel | Alpha clip | RGB clip | RGBA clip |
 /// |---|---|---|---|
@@ -84,13 +85,14 @@ fn source(clip: &Planes, channel: HintChannel) -> Source {
     }
 }
 
-/// True when the values are not all the same.
+/// True when the values are not all the same. NaN says nothing.
 fn varies(values: &[f32]) -> bool {
-    values.first().is_some_and(|first| {
-        values
-            .par_chunks(CHUNK)
-            .any(|v| v.iter().any(|v| v != first))
-    })
+    let Some(first) = values.iter().find(|value| !value.is_nan()) else {
+        return false;
+    };
+    values
+        .par_chunks(CHUNK)
+        .any(|values| values.iter().any(|value| value != first && !value.is_nan()))
 }
 
 /// True when red, green and blue are the same everywhere.
@@ -126,6 +128,9 @@ mod tests {
         assert_eq!(read(&opaque, HintChannel::Auto), [0.0, 0.7]);
         // Unless the user says so.
         assert_eq!(read(&opaque, HintChannel::Alpha), [1.0, 1.0]);
+        // Nor with a broken pixel in its alpha.
+        let broken = rgba(&[[0.1, 0.1, 0.1, f32::NAN], [0.7, 0.7, 0.7, 1.0]]);
+        assert_eq!(read(&broken, HintChannel::Auto), [0.1, 0.7]);
         // Nor is one without any alpha solid black.
         let bare = rgba(&[[0.2, 0.2, 0.2, 0.0], [0.7, 0.7, 0.7, 0.0]]);
         assert_eq!(read(&bare, HintChannel::Auto), [0.2, 0.7]);

@@ -223,8 +223,14 @@ impl Typical {
             let screen = *weight > 0.6 * self.purity && *excess > 0.4 * self.excess;
             *weight = if screen { 1.0 } else { 0.0 };
         }
-        let radius = purity.size().long() / 12;
-        let around = blurred(&weight, radius);
+        // So wide a blur needs no more than a quarter of the pixels.
+        let size = purity.size();
+        let quarter = Size::new(size.width.div_ceil(4), size.height.div_ceil(4));
+        let wide = |map: &Planes| {
+            let map = resize(map, quarter, Kernel::Triangle);
+            blurred(&map, quarter.long() / 12)
+        };
+        let around = wide(&weight);
         let mean = |map: &Planes, typical: f32| {
             // A little of the typical value everywhere, which decides where nothing else does.
             const LITTLE: f32 = 0.02;
@@ -232,11 +238,11 @@ impl Typical {
             for (value, weight) in sum.data_mut().iter_mut().zip(weight.data()) {
                 *value *= weight;
             }
-            let mut sum = blurred(&sum, radius);
+            let mut sum = wide(&sum);
             for (sum, around) in sum.data_mut().iter_mut().zip(around.data()) {
                 *sum = (*sum + LITTLE * typical) / (around + LITTLE);
             }
-            sum
+            resize(&sum, size, Kernel::Triangle)
         };
         Local {
             purity: mean(purity, self.purity),
