@@ -154,9 +154,11 @@ pub(crate) fn from_render(instance: &Instance, failure: &RenderFailure) -> Failu
         .map(|message| message.id)
         .filter(|id| !id.is_empty());
     let code = code.unwrap_or_else(|| "plugin".into());
-    let part = code.split('.').next().unwrap_or_default();
+    let (part, _) = code.split_once('.').unwrap_or((&code, ""));
+    // As the program's own errors have it, of which only the code comes through the host.
     let exit = match part {
-        "runtime" | "device" | "model" | "network" | "memory" => 5,
+        "runtime" | "device" | "model" | "network" | "memory" | "system" => 5,
+        "setting" if code == "setting.value" => 5,
         "clip" => 3,
         _ => 6,
     };

@@ -37,6 +37,13 @@ pub(crate) struct Header {
 /// Reads the one flat colour part of a file, scan lines or tiles, half or float.
 pub(crate) fn read(mut reader: impl BufRead + Seek) -> Result<Picture, String> {
     let meta = MetaData::read_from_buffered(&mut reader, false).map_err(|error| reason(&error))?;
+    for part in &meta.headers {
+        let size = part.layer_size;
+        check_size(Size {
+            width: size.width(),
+            height: size.height(),
+        })?;
+    }
     let (index, selection) = select(&meta)?;
     let part = &meta.headers[index];
     let size = Size {
@@ -48,7 +55,6 @@ pub(crate) fn read(mut reader: impl BufRead + Seek) -> Result<Picture, String> {
         width: display.size.width(),
         height: display.size.height(),
     };
-    check_size(size)?;
     check_size(display_size)?;
     let pixel_aspect = f64::from(part.shared_attributes.pixel_aspect);
     if !(1e-3..=1e3).contains(&pixel_aspect) {
@@ -229,14 +235,9 @@ fn read_pixels(
     selection: &Selection,
     size: Size,
 ) -> Result<Vec<f32>, ExrError> {
+    // Zeros cost nothing until they are written to: a damaged file that promises a large picture
+    // takes no memory for it.
     let mut pixels = vec![0.0; size.width * size.height * 4];
-    if !selection.channels.has_alpha() {
-        pixels
-            .iter_mut()
-            .skip(3)
-            .step_by(4)
-            .for_each(|alpha| *alpha = 1.0);
-    }
     let mut bits: Vec<u16> = Vec::new();
     let mut floats: Vec<f32> = Vec::new();
     let mut filled = 0;
@@ -295,6 +296,13 @@ fn read_pixels(
         .count();
     if filled != wanted * size.width * size.height {
         return Err(ExrError::Invalid("blocks are missing".into()));
+    }
+    if !selection.channels.has_alpha() {
+        pixels
+            .iter_mut()
+            .skip(3)
+            .step_by(4)
+            .for_each(|alpha| *alpha = 1.0);
     }
     Ok(pixels)
 }

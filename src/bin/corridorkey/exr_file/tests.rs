@@ -411,3 +411,42 @@ fn a_header_that_promises_too_much_takes_no_memory() {
     bytes[at + 12..at + 16].copy_from_slice(&1_000_000i32.to_le_bytes());
     refused(&bytes, "scale it down");
 }
+
+/// Whatever bytes are changed, the answer is a picture or a sentence.
+#[test]
+fn altered_bytes_never_bring_the_program_down() {
+    let mut state = 7u64;
+    let mut next = move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize
+    };
+    let path = tempfile::tempdir().unwrap();
+    let path = path.path().join("altered");
+    for (compression, blocks) in [
+        (Compression::ZIP16, Blocks::ScanLines),
+        (Compression::PIZ, Blocks::Tiles(Vec2(8, 8))),
+        (Compression::RLE, Blocks::ScanLines),
+    ] {
+        let layout = Layout {
+            compression,
+            blocks,
+            half: true,
+        };
+        let whole = file((24, 18), RGBA, &layout);
+        for _ in 0..150 {
+            let mut bytes = whole.clone();
+            for _ in 0..=next() % 3 {
+                // Mostly in the header, which is where the numbers are.
+                let end = if next() % 4 == 0 { bytes.len() } else { 400 };
+                let at = 4 + next() % (end - 4);
+                bytes[at] = next() as u8;
+            }
+            std::fs::write(&path, &bytes).unwrap();
+            if let Err(error) = crate::picture::read(&path) {
+                assert!(!error.to_string().contains('\n'), "{error}");
+            }
+        }
+    }
+}
