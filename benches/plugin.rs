@@ -1,0 +1,198 @@
+//! What a frame costs in the host, and where: `cargo bench --bench plugin`.
+//!
+//! Renders float plates through the real bundle in the headless host with the shipped model, and
+//! prints the stages that the plug-in itself measures. "Around the network" is everything but the
+//! network, as a share of the whole; a re-render is one after a change of despill.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a program that prints"
+)]
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bundle::{Linking, Options, Profile, Workspace};
+use corridorkey::plugin::IDENTIFIER;
+use ofx::host::{
+    Bundle, HostImage, HostOptions, Instance, Layout, Library, RenderRequest, StillClip, Value,
+};
+use ofx::{Components, Context, RectI};
+
+/// Frames timed, after one that is not.
+const FRAMES: usize = 5;
+
+fn main() {
+    let workspace = Workspace::here();
+    let options = Options {
+        out: workspace.target("bench"),
+        profile: Profile::Release,
+        linking: Linking::Native,
+        command: false,
+        quiet: true,
+    };
+    let (path, _) = bundle::assemble(&workspace, &options).expect("the bundle is assembled");
+    let bundle = Bundle::open(path).unwrap();
+    let library = Library::load(&bundle, HostOptions::production()).unwrap();
+
+    let cores = std::thread::available_parallelism().map_or(0, |cores| cores.get());
+    println!("{cores} cores; milliseconds, median of {FRAMES}");
+    println!();
+    row("describe (General)", || {
+        library.describe(IDENTIFIER, Context::General).unwrap();
+    });
+    row("create and destroy an instance", || {
+        library.create(IDENTIFIER, Context::General).unwrap();
+    });
+    for (name, width, height) in [("1920 x 1080", 1920, 1080), ("3840 x 2160", 3840, 2160)] {
+        println!("\n{name}, float RGBA, Hint connected, Processed");
+        frame(&library, width, height);
+    }
+}
+
+fn row(name: &str, mut work: impl FnMut()) {
+    let mut times: Vec<f64> = (0..=FRAMES)
+        .map(|_| {
+            let before = Instant::now();
+            work();
+            before.elapsed().as_secs_f64() * 1e3
+        })
+        .skip(1)
+        .collect();
+    println!("{name:<40} {:>9.3}", median(&mut times));
+}
+
+fn median(times: &mut [f64]) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+/// A plate with a soft disc, different for each `seed`, so that no prediction is found.
+fn plate(width: i32, height: i32, seed: i32, hint: bool) -> Arc<HostImage> {
+    let bounds = RectI {
+        x1: 0,
+        y1: 0,
+        x2: width,
+        y2: height,
+    };
+    let mut rgba = Vec::with_capacity((width * height * 4) as usize);
+    for y in 0..height {
+        for x in 0..width {
+            let (u, v) = ((x - width / 2) as f32, (y - height / 2) as f32);
+            let distance = u.hypot(v) / (height as f32 * 0.3);
+            let alpha = (8.0 * (1.0 - distance)).clamp(0.0, 1.0);
+            let grain = ((x * 7 + y * 13 + seed) % 11) as f32 * 0.002;
+            if hint {
+                rgba.extend([(alpha - 0.3).clamp(0.0, 1.0); 4]);
+            } else {
+                let mix =
+                    |subject: f32, screen: f32| subject * alpha + (screen + grain) * (1.0 - alpha);
+                rgba.extend([mix(0.4, 0.02), mix(0.25, 0.3), mix(0.2, 0.05), 1.0]);
+            }
+        }
+    }
+    let components = if hint {
+        Components::Alpha
+    } else {
+        Components::Rgba
+    };
+    let layout = Layout {
+        components,
+        ..Layout::FLOAT_RGBA
+    };
+    Arc::new(HostImage::from_rgba_f32(bounds, &rgba, layout).unwrap())
+}
+
+fn frame(library: &Library, width: i32, height: i32) {
+    let node = library.create(IDENTIFIER, Context::General).unwrap();
+    node.connect(
+        "Hint",
+        Arc::new(StillClip::new(plate(width, height, 0, true))),
+    )
+    .unwrap();
+    let mut stages: Vec<(String, Vec<f64>)> = Vec::new();
+    let mut wall = Vec::new();
+    for seed in 0..=FRAMES {
+        node.connect(
+            "Source",
+            Arc::new(StillClip::new(plate(width, height, seed as i32, false))),
+        )
+        .unwrap();
+        let time = render(&node);
+        if seed > 0 {
+            wall.push(time);
+            note(&mut stages, &line(&node));
+        }
+    }
+    let network = print(&mut stages, &mut wall, "whole render, as the host sees it");
+    let whole = median(&mut wall);
+    println!(
+        "{:<40} {:>8.1}%",
+        "around the network",
+        100.0 * (whole - network) / whole
+    );
+
+    let mut stages = Vec::new();
+    let mut wall = Vec::new();
+    for step in 0..=FRAMES {
+        node.set("despillStrength", Value::Double(0.1 * step as f64))
+            .unwrap();
+        let time = render(&node);
+        if step > 0 {
+            wall.push(time);
+            let line = line(&node);
+            assert!(line.starts_with("stored"), "the network ran again: {line}");
+            note(&mut stages, &line);
+        }
+    }
+    print(&mut stages, &mut wall, "re-render after a despill change");
+}
+
+fn render(node: &Instance) -> f64 {
+    let before = Instant::now();
+    node.render(&RenderRequest::at(1.0)).expect("a frame");
+    before.elapsed().as_secs_f64() * 1e3
+}
+
+/// What the node says of its last frame.
+fn line(node: &Instance) -> String {
+    node.press("refreshStatus").unwrap();
+    match node.get("statusTime").unwrap() {
+        Value::Str(line) => line,
+        other => panic!("{other}"),
+    }
+}
+
+/// Collects "… ms: read 5.1, network 88.0".
+fn note(stages: &mut Vec<(String, Vec<f64>)>, line: &str) {
+    let Some((_, list)) = line.split_once(": ") else {
+        return;
+    };
+    for part in list.split(", ") {
+        let Some((name, time)) = part.rsplit_once(' ') else {
+            continue;
+        };
+        let Ok(time) = time.parse() else { continue };
+        match stages.iter_mut().find(|(known, _)| known == name) {
+            Some((_, times)) => times.push(time),
+            None => stages.push((name.to_owned(), vec![time])),
+        }
+    }
+}
+
+/// Prints stages and wall time; returns the network's share.
+fn print(stages: &mut [(String, Vec<f64>)], wall: &mut [f64], what: &str) -> f64 {
+    let mut network = 0.0;
+    for (name, times) in stages {
+        let time = median(times);
+        if name == "network" {
+            network = time;
+        }
+        println!("  {name:<38} {time:>9.1}");
+    }
+    println!("{what:<40} {:>9.1}", median(wall));
+    network
+}

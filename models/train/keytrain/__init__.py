@@ -1,0 +1,1 @@
+"""Training of the small keying network on generated pictures alone."""

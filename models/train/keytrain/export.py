@@ -1,0 +1,135 @@
+"""Writes the trained network as ONNX, with its manifest: `python -m keytrain.export --help`.
+
+Normalisation is folded into the convolutions by the exporter; weights are stored in half
+precision, each followed by a cast, so that the file is small and the arithmetic stays fp32.
+"""
+
+import argparse
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from . import checkpoint
+from .network import MEAN, STD, Keyer
+
+OPSET = 17
+
+
+def load_network(folder: Path, name: str = "average") -> Keyer:
+    net = Keyer()
+    weights = checkpoint.load_tensors(folder, name)
+    net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
+    return net.eval()
+
+
+def to_onnx(net: Keyer, path: Path) -> None:
+    """Traces at one size; height and width stay free (multiples of 32)."""
+    sizes = {2: "h", 3: "w"}
+    torch.onnx.export(
+        net,
+        (torch.randn(1, 4, 96, 160),),
+        str(path),
+        input_names=["input"],
+        output_names=["alpha", "fg"],
+        dynamic_axes={"input": sizes, "alpha": sizes, "fg": sizes},
+        opset_version=OPSET,
+        dynamo=False,
+    )
+    model = tidy(onnx.load(path))
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+
+
+def tidy(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Declares the outputs' sizes by the same names as the input's and drops the tracer's notes."""
+    for output, channels in zip(model.graph.output, (1, 3)):
+        shape = output.type.tensor_type.shape
+        for dim, value in zip(shape.dim, (1, channels, "h", "w")):
+            dim.Clear()
+            if isinstance(value, str):
+                dim.dim_param = value
+            else:
+                dim.dim_value = value
+    for node in model.graph.node:
+        node.ClearField("doc_string")
+    del model.graph.value_info[:]
+    model.producer_name, model.producer_version = "keytrain", ""
+    return model
+
+
+def store_half(model: onnx.ModelProto, smallest: int = 64) -> onnx.ModelProto:
+    """Keeps large fp32 weights as fp16 plus a Cast; runtimes fold the cast once, at load."""
+    casts, kept = [], []
+    for weight in model.graph.initializer:
+        if weight.data_type != TensorProto.FLOAT or int(np.prod(weight.dims or [1])) < smallest:
+            kept.append(weight)
+            continue
+        values = numpy_helper.to_array(weight).astype(np.float16)
+        kept.append(numpy_helper.from_array(values, weight.name + ".half"))
+        casts.append(helper.make_node("Cast", [weight.name + ".half"], [weight.name], to=TensorProto.FLOAT))
+    nodes = list(model.graph.node)
+    del model.graph.initializer[:]
+    del model.graph.node[:]
+    model.graph.initializer.extend(kept)
+    model.graph.node.extend(casts + nodes)
+    return model
+
+
+def rounded(net: Keyer, path: Path) -> None:
+    """Exports and stores in half precision."""
+    to_onnx(net, path)
+    onnx.save(store_half(onnx.load(path)), path)
+
+
+def manifest(file: Path, version: str) -> str:
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return f"""format = 1
+id = "base"
+name = "CorridorKey OFX Base"
+version = "{version}"
+kind = "onnx"
+licence = "MIT OR Apache-2.0"
+file = "{file.name}"
+sha256 = "{digest}"
+
+[input]
+name = "input"
+mean = {list(MEAN)}
+std = {list(STD)}
+
+[output]
+alpha = "alpha"
+foreground = "fg"
+
+[size]
+fit = "aspect"        # the plate keeps its shape and is padded by replication
+multiple = 32
+min = 64
+max_long = 2048
+
+[precision]
+stored = "fp16"
+run = ["fp32"]
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkpoint", type=Path, help="folder of a checkpoint")
+    parser.add_argument("folder", type=Path, help="where base.onnx and model.toml go")
+    parser.add_argument("--version", default="0.1.0")
+    parser.add_argument("--weights", default="average", choices=["average", "model"])
+    o = parser.parse_args()
+    o.folder.mkdir(parents=True, exist_ok=True)
+    file = o.folder / "base.onnx"
+    rounded(load_network(o.checkpoint, o.weights), file)
+    (o.folder / "model.toml").write_text(manifest(file, o.version))
+    print(f"{file}: {file.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Scenes: elements before a screen, with spill, light wrap and a camera; and the truth about them."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .camera import shot
+from .draw import Draw, lerp
+from .elements import Pool, filled_colour, over
+from .hints import make_hint
+from .noise import wide_blur
+from .optics import photographed
+from .screens import Screen, build_screen
+
+
+@dataclass
+class Scene:
+    """A training batch; colours sRGB-encoded, all values 0..1."""
+
+    rgb: Tensor
+    hint: Tensor
+    alpha: Tensor
+    foreground: Tensor
+    screen: Tensor
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        return self.rgb, self.hint, self.alpha, self.foreground, self.screen
+
+
+def spill(draw: Draw, foreground: Tensor, alpha: Tensor, screen: Screen) -> Tensor:
+    """Screen light on the subject, linear, to be added to its own colour.
+
+    Three parts, each seen on real plates: a veil all over (bounce and lens haze, as strong on black
+    cloth as on white), a sheen that gathers towards edges turned to the screen, and light tinted
+    by the subject's own colour.
+    """
+    depth = wide_blur(alpha, draw.spread(6, 60)).clamp(0, 1)
+    edge = (1 - depth).clamp(0, 1)
+    nearby = wide_blur(screen.dressed * (1 - alpha), draw.spread(8, 60)).clamp(min=0)
+    light = lerp(screen.base.expand_as(nearby), nearby * 2, draw.uniform())
+    patchy = 1 + (wide_blur(draw.grain(), draw.spread(15, 60)) * draw.spread(15, 60) * 3).clamp(-0.9, 2) * draw.uniform(0, 0.6)
+    veil = draw.sometimes(0.94, draw.uniform(0.0, 0.09)) * patchy.clamp(0.05, 3)
+    sheen = draw.sometimes(0.85, draw.uniform().pow(1.5) * 0.30) * edge.pow(draw.uniform(0.6, 2.0))
+    diffuse = draw.sometimes(0.6, draw.uniform().square() * 0.5) * (edge + draw.uniform(0, 0.3))
+    grey = foreground.mean(1, keepdim=True)
+    return screen.base * veil + light * sheen + light * diffuse * (0.5 * foreground + 0.5 * grey)
+
+
+def screen_hued(draw: Draw, foreground: Tensor, base: Tensor, where: Tensor) -> Tensor:
+    """Subjects in the screen's own hue (a green dress, a plant): only a hint can tell them apart."""
+    grey = foreground.mean(1, keepdim=True)
+    hue = base / base.mean(1, keepdim=True)
+    return lerp(foreground, (grey * hue).clamp(0, 1), where * draw.uniform(0.4, 0.95))
+
+
+@torch.no_grad()
+def make_scene(pool: Pool, count: int, size: int) -> Scene:
+    draw = Draw(count, size, pool.device)
+    front = pool.take(count, size)
+    back = pool.take(count, size)
+    element = front.element
+    together = over(element, back.element)
+    element = lerp(element, together, draw.chance(0.25))
+    element = element * (1 - draw.chance(0.02))  # an empty stage
+    element = photographed(draw, element)
+    alpha = element[:, 3:4]
+    foreground = filled_colour(element)
+    screen = build_screen(draw, alpha, back.texture)
+    disguise = draw.chance(0.05)
+    foreground = screen_hued(draw, foreground, screen.base, disguise)
+    lit = foreground + spill(draw, foreground, alpha, screen)
+    plate = lit * alpha + screen.dressed * (1 - alpha)
+    glow = wide_blur(screen.dressed * (1 - alpha), draw.spread(4, 40)).clamp(min=0)
+    glow = glow * draw.sometimes(0.5, draw.uniform().square() * 0.07)  # light wrap, lens flare
+    rgb, clean, behind = shot(draw, plate + glow, foreground, screen.clean + glow)
+    hint = make_hint(draw, alpha, rgb, screen.blue, torch.maximum(screen.cluttered, disguise))
+    return Scene(rgb, hint, alpha, clean, behind)

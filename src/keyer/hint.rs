@@ -1,0 +1,185 @@
+//! The hint: a coarse mask of the subject, one plane, 0..1, that tells the network what to keep.
+//!
+//! Hints come in every shape: an alpha channel, a roto in the red channel, a black and white
+//! picture with an alpha that is 1 everywhere. Reading the last one's alpha would mean "all of it
+//! is subject", so a clip's components alone do not decide; whether its alpha says anything does.
+
+use rayon::prelude::*;
+
+use super::error::Result;
+use super::image::Planes;
+use super::settings::HintChannel;
+
+/// Rec. 709 luminance of red, green and blue. Source: ITU-R BT.709-6, item 3.2.
+const LUMINANCE: [f32; 3] = [0.2126, 0.7152, 0.0722];
+
+/// Reads a hint from a clip's picture of one plane (alpha), three (red, green, blue) or four (and
+/// alpha). Give the whole picture and nothing but it, neither a window of it nor one with a border
+/// of zeros: the automatic choice looks at all of it.
+///
+/// | channel | Alpha clip | RGB clip | RGBA clip |
+/// |---|---|---|---|
+/// | Auto | alpha | red when all is grey, else luminance | alpha when it varies, else as RGB |
+/// | Alpha | alpha | as Auto: there is none | alpha |
+/// | Red, Luminance | alpha: there is no other | that | that |
+///
+/// Values are limited to 0..1; NaN becomes 0.
+///
+/// # Errors
+/// When the picture is empty or has another number of planes.
+pub fn hint_from_clip(clip: &Planes, channel: HintChannel) -> Result<Planes> {
+    clip.check("hint", &[1, 3, 4], "1, 3 or 4")?;
+    let mut hint = Planes::new(clip.width(), clip.height(), 1);
+    match source(clip, channel) {
+        Source::Plane(plane) => {
+            let values = clip.plane(plane).par_chunks(CHUNK);
+            let out = hint.data_mut().par_chunks_mut(CHUNK);
+            out.zip(values).for_each(|(out, values)| {
+                for (out, value) in out.iter_mut().zip(values) {
+                    *out = limited(*value);
+                }
+            });
+        }
+        Source::Luminance => {
+            let [red, green, blue] = [0, 1, 2].map(|c| clip.plane(c).par_chunks(CHUNK));
+            let out = hint.data_mut().par_chunks_mut(CHUNK);
+            out.zip(red)
+                .zip(green)
+                .zip(blue)
+                .for_each(|(((out, red), green), blue)| {
+                    for (((out, red), green), blue) in out.iter_mut().zip(red).zip(green).zip(blue)
+                    {
+                        let [r, g, b] = LUMINANCE;
+                        *out = limited(r * red + g * green + b * blue);
+                    }
+                });
+        }
+    }
+    Ok(hint)
+}
+
+/// Values that one task reads.
+const CHUNK: usize = 1 << 16;
+
+enum Source {
+    Plane(usize),
+    Luminance,
+}
+
+fn source(clip: &Planes, channel: HintChannel) -> Source {
+    let automatic = || {
+        if clip.channels() == 4 && varies(clip.plane(3)) {
+            Source::Plane(3)
+        } else if is_grey(clip) {
+            Source::Plane(0)
+        } else {
+            Source::Luminance
+        }
+    };
+    match (clip.channels(), channel) {
+        (1, _) => Source::Plane(0),
+        (4, HintChannel::Alpha) => Source::Plane(3),
+        (_, HintChannel::Red) => Source::Plane(0),
+        (_, HintChannel::Luminance) => Source::Luminance,
+        (_, HintChannel::Auto | HintChannel::Alpha) => automatic(),
+    }
+}
+
+/// True when the values are not all the same. NaN says nothing.
+fn varies(values: &[f32]) -> bool {
+    let Some(first) = values.iter().find(|value| !value.is_nan()) else {
+        return false;
+    };
+    values
+        .par_chunks(CHUNK)
+        .any(|values| values.iter().any(|value| value != first && !value.is_nan()))
+}
+
+/// True when red, green and blue are the same everywhere.
+fn is_grey(clip: &Planes) -> bool {
+    let [red, green, blue] = [0, 1, 2].map(|c| clip.plane(c).par_chunks(CHUNK));
+    red.zip(green)
+        .zip(blue)
+        .all(|((red, green), blue)| red == green && green == blue)
+}
+
+fn limited(value: f32) -> f32 {
+    // Not `clamp`: NaN becomes 0.
+    if value > 0.0 { value.min(1.0) } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn rgba(pixels: &[[f32; 4]]) -> Planes {
+        Planes::from_interleaved(pixels.len(), 1, 4, &pixels.concat()).unwrap()
+    }
+
+    fn read(clip: &Planes, channel: HintChannel) -> Vec<f32> {
+        hint_from_clip(clip, channel).unwrap().into_vec()
+    }
+
+    #[test]
+    fn an_opaque_matte_is_not_solid_white() {
+        let opaque = rgba(&[[0.0, 0.0, 0.0, 1.0], [0.7, 0.7, 0.7, 1.0]]);
+        assert_eq!(read(&opaque, HintChannel::Auto), [0.0, 0.7]);
+        // Unless the user says so.
+        assert_eq!(read(&opaque, HintChannel::Alpha), [1.0, 1.0]);
+        // Nor with a broken pixel in its alpha.
+        let broken = rgba(&[[0.1, 0.1, 0.1, f32::NAN], [0.7, 0.7, 0.7, 1.0]]);
+        assert_eq!(read(&broken, HintChannel::Auto), [0.1, 0.7]);
+        // Nor is one without any alpha solid black.
+        let bare = rgba(&[[0.2, 0.2, 0.2, 0.0], [0.7, 0.7, 0.7, 0.0]]);
+        assert_eq!(read(&bare, HintChannel::Auto), [0.2, 0.7]);
+    }
+
+    #[test]
+    fn alpha_that_says_something_is_read() {
+        let keyed = rgba(&[[1.0, 0.0, 0.0, 0.25], [1.0, 1.0, 1.0, 1.0]]);
+        assert_eq!(read(&keyed, HintChannel::Auto), [0.25, 1.0]);
+    }
+
+    #[test]
+    fn colours_become_luminance_and_greys_stay_exact() {
+        let grey = Planes::from_vec(2, 1, 3, [0.3, 0.9].repeat(3)).unwrap();
+        assert_eq!(read(&grey, HintChannel::Auto), [0.3, 0.9]);
+        let green = Planes::from_vec(1, 1, 3, vec![0.0, 1.0, 0.0]).unwrap();
+        assert_eq!(read(&green, HintChannel::Auto), [0.7152]);
+        assert_eq!(read(&green, HintChannel::Red), [0.0]);
+        assert_eq!(read(&green, HintChannel::Alpha), [0.7152]);
+    }
+
+    #[test]
+    fn a_clip_of_one_plane_has_no_other() {
+        let alpha = Planes::from_vec(3, 1, 1, vec![0.0, 0.5, 1.0]).unwrap();
+        for channel in HintChannel::ALL {
+            assert_eq!(read(&alpha, *channel), [0.0, 0.5, 1.0]);
+        }
+    }
+
+    #[test]
+    fn values_are_limited_and_nan_is_nothing() {
+        let odd = Planes::from_vec(
+            5,
+            1,
+            1,
+            vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.5, 1.5],
+        );
+        assert_eq!(
+            read(&odd.unwrap(), HintChannel::Auto),
+            [0.0, 1.0, 0.0, 0.0, 1.0]
+        );
+        let nan = rgba(&[[f32::NAN, 1.0, 1.0, 1.0]]);
+        assert_eq!(read(&nan, HintChannel::Luminance), [0.0]);
+    }
+
+    #[test]
+    fn other_clips_are_refused() {
+        let two = Planes::new(2, 2, 2);
+        let error = hint_from_clip(&two, HintChannel::Auto).unwrap_err();
+        assert_eq!(error.code(), "picture.channels");
+    }
+}

@@ -1,0 +1,293 @@
+//! The key: a prediction at the plate's size, its matte cleaned, its foreground freed from spill.
+//!
+//! A frame is large and memory is slow, so nothing is written that can be computed on the way:
+//! what [`finish`] does at once is what needs the whole picture (resizing, finding specks). The
+//! rest (softening the clean-up's edge, despill) happens row by row, when a row is read.
+
+use std::ops::Range;
+
+use super::despeckle::{CleanUp, Mask};
+use super::despill::Despill;
+use super::error::{Error, Result};
+use super::geometry::Geometry;
+use super::image::{Planes, Size};
+use super::restore::{Layer, Prediction, restore};
+use super::scratch::Pool;
+use super::settings::{FinishSettings, Screen};
+
+/// Alpha and foreground at the plate's size, for a range of its rows.
+#[derive(Debug)]
+pub struct Key<'a> {
+    size: Size,
+    rows: Range<usize>,
+    alpha: Layer<'a>,
+    foreground: Layer<'a>,
+    mask: Option<Mask>,
+    despill: Despill,
+}
+
+/// Makes the key of a prediction for the rows `rows` of the plate.
+///
+/// `exchange` is the screen whose channel changed places with green when the input was prepared
+/// ([`Screen::Green`] when nothing did); `settings.screen` is the screen whose light is taken out
+/// of the foreground. A pixel's value does not depend on which rows are asked for: when the matte
+/// is despeckled, the whole of it is looked at.
+///
+/// # Errors
+/// When the prediction is not the geometry's, or the rows are not the plate's.
+pub fn finish<'a>(
+    prediction: &'a Prediction,
+    geometry: &Geometry,
+    exchange: Screen,
+    settings: &FinishSettings,
+    rows: Range<usize>,
+    pool: &'a Pool,
+) -> Result<Key<'a>> {
+    let size = geometry.plate;
+    let alpha_rows = match settings.despeckle {
+        Some(_) => 0..size.height,
+        None => rows.clone(),
+    };
+    let (alpha, foreground) = restore(
+        prediction,
+        geometry,
+        exchange,
+        settings.upsampling,
+        &rows,
+        &alpha_rows,
+        pool,
+    )?;
+    let mask = settings.despeckle.map(|area| {
+        Mask::new(
+            size.width,
+            size.height,
+            |y| alpha.row(0, y),
+            &CleanUp::of_area(area),
+            settings.scale,
+        )
+    });
+    Ok(Key {
+        size,
+        rows,
+        alpha,
+        foreground,
+        mask,
+        despill: Despill {
+            screen: settings.screen,
+            strength: settings.despill_strength,
+            method: settings.despill_method,
+        },
+    })
+}
+
+impl Key<'_> {
+    /// The plate's size.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// The rows of the plate that there are.
+    pub fn rows(&self) -> Range<usize> {
+        self.rows.clone()
+    }
+
+    /// `Ok` when all the rows can be read.
+    pub(super) fn check_rows(&self, rows: &Range<usize>) -> Result<()> {
+        let missing = |row| Error::Row {
+            row,
+            first: self.rows.start,
+            last: self.rows.end,
+        };
+        if rows.is_empty() {
+            Ok(())
+        } else if rows.start < self.rows.start {
+            Err(missing(rows.start))
+        } else if rows.end > self.rows.end {
+            Err(missing(rows.end - 1))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Alpha in row `y`, for the columns `x0 .. x0 + out.len()`.
+    pub(super) fn alpha_row(&self, y: usize, x0: usize, out: &mut [f32]) {
+        out.copy_from_slice(&self.alpha.row(0, y)[x0..x0 + out.len()]);
+        if let Some(mask) = &self.mask {
+            mask.apply(y, x0, out);
+        }
+    }
+
+    /// The foreground in row `y`, sRGB-encoded and straight, for the columns from `x0` on. The
+    /// three rows are equally long.
+    pub(super) fn foreground_row(&self, y: usize, x0: usize, out: [&mut [f32]; 3]) {
+        let mut out = out;
+        for (channel, out) in out.iter_mut().enumerate() {
+            let row = self.foreground.row(channel, y);
+            out.copy_from_slice(&row[x0..x0 + out.len()]);
+        }
+        self.despill.row(out);
+    }
+
+    /// Alpha of the rows there are, as a picture of one plane.
+    pub fn alpha(&self) -> Planes {
+        let mut planes = Planes::new(self.size.width, self.rows.len(), 1);
+        for (line, y) in self.rows().enumerate() {
+            self.alpha_row(y, 0, planes.row_mut(0, line));
+        }
+        planes
+    }
+
+    /// The foreground of the rows there are, sRGB-encoded and straight: three planes.
+    pub fn foreground(&self) -> Planes {
+        let width = self.size.width;
+        let mut planes = Planes::new(width, self.rows.len(), 3);
+        let first = self.rows.start;
+        let [red, green, blue] = planes.planes_mut();
+        for y in self.rows() {
+            let line = (y - first) * width..(y - first + 1) * width;
+            self.foreground_row(
+                y,
+                0,
+                [
+                    &mut red[line.clone()],
+                    &mut green[line.clone()],
+                    &mut blue[line],
+                ],
+            );
+        }
+        planes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::geometry::{Fit, SizeRule};
+    use super::super::settings::Resolution;
+    use super::*;
+
+    fn prediction(size: Size) -> Prediction {
+        let mut alpha = Planes::new(size.width, size.height, 1);
+        for (i, v) in alpha.data_mut().iter_mut().enumerate() {
+            let (x, y) = (i % size.width, i / size.width);
+            *v = (0.5 + 0.5 * ((x as f32 * 0.21).sin() * (y as f32 * 0.13).cos())).clamp(0.0, 1.0);
+        }
+        let mut foreground = Planes::new(size.width, size.height, 3);
+        for (i, v) in foreground.data_mut().iter_mut().enumerate() {
+            *v = (i % 97) as f32 / 96.0;
+        }
+        Prediction { alpha, foreground }
+    }
+
+    fn geometry(plate: Size, max_long: usize) -> Geometry {
+        let rule = SizeRule {
+            fit: Fit::Aspect,
+            multiple: 32,
+            min: 32,
+            max_long,
+        };
+        Geometry::new(plate, plate, &rule, Resolution::Auto).unwrap()
+    }
+
+    #[test]
+    fn rows_are_the_same_whichever_are_asked_for() {
+        let pool = Pool::new(1 << 24);
+        for max_long in [64, 2048] {
+            let geometry = geometry(Size::new(150, 97), max_long);
+            let prediction = prediction(geometry.network);
+            for despeckle in [None, Some(30)] {
+                let settings = FinishSettings {
+                    despeckle,
+                    ..FinishSettings::default()
+                };
+                let finish = |rows| {
+                    finish(&prediction, &geometry, Screen::Blue, &settings, rows, &pool).unwrap()
+                };
+                let whole = finish(0..97);
+                for rows in [0..1, 40..77, 96..97, 0..97, 13..13] {
+                    let part = finish(rows.clone());
+                    let offset = rows.start * 150;
+                    assert_eq!(
+                        part.alpha().data(),
+                        &whole.alpha().data()[offset..offset + rows.len() * 150]
+                    );
+                    for channel in 0..3 {
+                        assert_eq!(
+                            part.foreground().plane(channel),
+                            &whole.foreground().plane(channel)[offset..offset + rows.len() * 150]
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_exchange_is_undone() {
+        let pool = Pool::new(0);
+        let geometry = geometry(Size::new(60, 40), 2048);
+        let prediction = prediction(geometry.network);
+        let settings = FinishSettings {
+            despill_strength: 0.0,
+            despeckle: None,
+            ..FinishSettings::default()
+        };
+        let key = finish(&prediction, &geometry, Screen::Red, &settings, 0..40, &pool).unwrap();
+        let foreground = key.foreground();
+        for y in 0..40 {
+            assert_eq!(foreground.row(0, y), &prediction.foreground.row(1, y)[..60]);
+            assert_eq!(foreground.row(1, y), &prediction.foreground.row(0, y)[..60]);
+            assert_eq!(foreground.row(2, y), &prediction.foreground.row(2, y)[..60]);
+        }
+    }
+
+    #[test]
+    fn the_repeated_border_is_left_out() {
+        // The padding holds 1, the content 0: none of it may come back.
+        let pool = Pool::new(0);
+        for plate in [Size::new(70, 45), Size::new(140, 90)] {
+            let geometry = geometry(plate, 96);
+            let mut prediction = prediction(geometry.network);
+            prediction.alpha.data_mut().fill(1.0);
+            for y in 0..geometry.content.height {
+                prediction.alpha.row_mut(0, y)[..geometry.content.width].fill(0.0);
+            }
+            let settings = FinishSettings {
+                despeckle: None,
+                ..FinishSettings::default()
+            };
+            let rows = 0..plate.height;
+            let key = finish(
+                &prediction,
+                &geometry,
+                Screen::Green,
+                &settings,
+                rows,
+                &pool,
+            )
+            .unwrap();
+            assert!(key.alpha().data().iter().all(|v| *v == 0.0));
+        }
+    }
+
+    #[test]
+    fn what_does_not_belong_together_is_refused() {
+        let pool = Pool::new(0);
+        let geometry = geometry(Size::new(60, 40), 2048);
+        let good = prediction(geometry.network);
+        let other = prediction(Size::new(32, 32));
+        let settings = FinishSettings::default();
+        let run = |prediction, rows| {
+            finish(prediction, &geometry, Screen::Green, &settings, rows, &pool)
+                .map(|_| ())
+                .unwrap_err()
+                .code()
+        };
+        assert_eq!(run(&other, 0..40), "picture.size");
+        assert_eq!(run(&good, 0..41), "picture.window");
+        #[allow(clippy::reversed_empty_ranges)]
+        let turned = 30..20;
+        assert_eq!(run(&good, turned), "picture.window");
+    }
+}

@@ -1,0 +1,62 @@
+//! The picture: plate + hint + settings → key.
+//!
+//! Everything in here is arithmetic on planes of `f32`. No OpenFX, no ONNX Runtime, no pointers,
+//! no files: a reader who knows compositing finds every formula of the program in this folder, and
+//! a test can run each of them on an array. The order of a frame is the order of the modules:
+//!
+//! | step | module |
+//! |---|---|
+//! | how large the network's picture is | [`geometry`] |
+//! | which colour the screen has, and a hint made from it | [`screen`] |
+//! | a hint read from a clip | [`hint`] |
+//! | plate and hint → the network's input | [`plate`] |
+//! | the network's output → plate size | [`restore`] |
+//! | specks out of the matte, spill out of the foreground | [`despeckle`], [`despill`] |
+//! | both together, for the rows that are wanted | [`key`] |
+//! | the picture the host asked for | [`output`] |
+//!
+//! # Where values are limited, and where not
+//!
+//! Plates and keys carry values below 0 and above 1, and they stay. What limits them is listed
+//! here and nowhere else; the list is the original engine's, checked against its outputs:
+//!
+//! * the transfer curves read everything below 0 as 0 ([`curve::Negative::Clamp`]); never above;
+//! * hints are limited to 0..1 when they are read or made ([`hint`], [`screen`]);
+//! * [`plate::prepare`] reads a sample that is not finite as 0, and limits the others to ±65504
+//!   (the range of a half float), so that the network always gets finite numbers;
+//! * resampling limits nothing: Lanczos overshoot stays in alpha and foreground;
+//! * despill and despeckle limit nothing.
+//!
+//! Rows are parallel with rayon inside the functions; the caller decides on which pool
+//! (`ThreadPool::install`). No value depends on the number of threads, nor on the window.
+
+pub mod curve;
+pub mod despeckle;
+pub mod despill;
+pub mod error;
+pub mod geometry;
+pub mod hint;
+pub mod image;
+pub mod key;
+pub mod output;
+pub mod plate;
+pub mod resample;
+pub mod restore;
+pub mod scratch;
+pub mod screen;
+pub mod settings;
+
+pub use error::{Error, Result};
+pub use geometry::{Fit, Geometry, SizeRule};
+pub use hint::hint_from_clip;
+pub use image::{Planes, Size, Window};
+pub use key::{Key, finish};
+pub use output::{Composition, Layers};
+pub use plate::{NetworkInput, Normalisation, prepare};
+pub use restore::Prediction;
+pub use scratch::{Lease, Pool};
+pub use screen::{detect, hint_from_screen};
+pub use settings::{
+    Association, DespillMethod, Encoding, FinishSettings, HintChannel, HintSource, InputColour,
+    Output, PixelScale, Resolution, Screen, ScreenColour, Upsampling,
+};

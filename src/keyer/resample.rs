@@ -1,0 +1,398 @@
+//! Changing a picture's size, in the two ways that the network was trained and judged with.
+//!
+//! * **Into** the network: *antialiased bilinear*, a triangle as wide as the reduction. Per axis
+//!   with `scale = in / out`: half-width `max(scale, 1)`, centre `(i + 0.5) scale`, weights
+//!   `1 - |(k - centre + 0.5) / half-width|`, normalised, cut at the border. An enlarged axis is
+//!   plain bilinear. Source: PyTorch's `interpolate(mode="bilinear", antialias=True)`.
+//! * **Back** to the plate: *Lanczos of order 4*, 8 taps, half-pixel centres, the border repeated,
+//!   never widened for a reduction, never limited: `sinc(d) sinc(d / 4)`, normalised. Source:
+//!   OpenCV's `INTER_LANCZOS4`.
+//!
+//! Both are separable, so an axis is a list of weights, and one row of the result is made on its
+//! own: first down the columns, then across with the four planes side by side. Rows therefore are
+//! the same whoever asks for them, and each costs the same.
+
+use rayon::prelude::*;
+
+use super::image::{Planes, Size};
+
+/// Which weights are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kernel {
+    /// Antialiased bilinear.
+    Triangle,
+    /// Lanczos of order 4, not antialiased.
+    Lanczos4,
+}
+
+/// The weights of one axis: every result is a sum over `taps` neighbours from `starts[i]` on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Axis {
+    taps: usize,
+    starts: Vec<usize>,
+    weights: Vec<f32>,
+    identity: bool,
+}
+
+impl Axis {
+    /// The axis that makes `output` values of `input` values. Both are at least 1.
+    ///
+    /// # Panics
+    /// When one of them is 0.
+    pub fn new(kernel: Kernel, input: usize, output: usize) -> Self {
+        assert!(input > 0 && output > 0, "an axis has at least one value");
+        let tap_lists: Vec<(usize, Vec<f64>)> = match kernel {
+            Kernel::Triangle => (0..output).map(|i| triangle(input, output, i)).collect(),
+            Kernel::Lanczos4 => (0..output).map(|i| lanczos4(input, output, i)).collect(),
+        };
+        let taps = tap_lists
+            .iter()
+            .map(|(_, weights)| weights.len())
+            .max()
+            .unwrap_or(1);
+        let mut axis = Self {
+            taps,
+            starts: Vec::with_capacity(output),
+            weights: Vec::with_capacity(output * taps),
+            identity: input == output,
+        };
+        for (start, weights) in &tap_lists {
+            // Lists shorter than the longest get zeros, on whichever side there is room.
+            let moved = (*start).min(input - taps);
+            let before = start - moved;
+            axis.starts.push(moved);
+            axis.weights.extend((0..taps).map(|tap| {
+                tap.checked_sub(before)
+                    .and_then(|tap| weights.get(tap))
+                    .map_or(0.0, |weight| *weight as f32)
+            }));
+        }
+        axis
+    }
+
+    /// The neighbours of one result: the first one's number, and the weights from it on.
+    fn taps(&self, index: usize) -> (usize, &[f32]) {
+        (
+            self.starts[index],
+            &self.weights[index * self.taps..(index + 1) * self.taps],
+        )
+    }
+}
+
+/// Antialiased bilinear weights of result `index`.
+fn triangle(input: usize, output: usize, index: usize) -> (usize, Vec<f64>) {
+    let scale = input as f64 / output as f64;
+    let reach = scale.max(1.0);
+    let centre = (index as f64 + 0.5) * scale;
+    // Truncation, as the original has it; below 0 the border cuts.
+    let first = ((centre - reach + 0.5) as i64).max(0) as usize;
+    let last = ((centre + reach + 0.5) as usize).min(input);
+    let mut weights: Vec<f64> = (first..last)
+        .map(|k| (1.0 - ((k as f64 - centre + 0.5) / reach).abs()).max(0.0))
+        .collect();
+    normalise(&mut weights);
+    (first, weights)
+}
+
+/// Lanczos weights of result `index`, those beyond the border added to the border's.
+fn lanczos4(input: usize, output: usize, index: usize) -> (usize, Vec<f64>) {
+    let position = (index as f64 + 0.5) * (input as f64 / output as f64) - 0.5;
+    let floor = position.floor();
+    let fraction = position - floor;
+    let mut weights: Vec<f64> = (0..8)
+        .map(|tap| {
+            let d = fraction + 3.0 - f64::from(tap);
+            sinc(d) * sinc(d / 4.0)
+        })
+        .collect();
+    normalise(&mut weights);
+    let last = input - 1;
+    let clamp = |k: f64| k.clamp(0.0, last as f64) as usize;
+    let first = clamp(floor - 3.0);
+    let mut folded = vec![0.0; clamp(floor + 4.0) - first + 1];
+    for (tap, weight) in weights.iter().enumerate() {
+        folded[clamp(floor - 3.0 + tap as f64) - first] += weight;
+    }
+    (first, folded)
+}
+
+/// sin(πd) / (πd).
+fn sinc(d: f64) -> f64 {
+    let angle = std::f64::consts::PI * d;
+    if angle.abs() < 1e-9 {
+        1.0
+    } else {
+        angle.sin() / angle
+    }
+}
+
+fn normalise(weights: &mut [f64]) {
+    let sum: f64 = weights.iter().sum();
+    for weight in weights {
+        *weight /= sum;
+    }
+}
+
+/// Two axes: everything that is known before the pixels are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resampler {
+    x: Axis,
+    y: Axis,
+    from: Size,
+    to: Size,
+}
+
+/// What one thread needs to make rows.
+#[derive(Debug, Default)]
+pub struct RowScratch {
+    columns: Vec<f32>,
+    lanes: Vec<[f32; 4]>,
+}
+
+/// A plane to be resampled: rows of `stride` values, of which the resampler's width is used.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// The values.
+    pub data: &'a [f32],
+    /// From a row's first value to the next row's.
+    pub stride: usize,
+}
+
+impl<'a> Source<'a> {
+    /// One plane of a picture.
+    pub fn plane(planes: &'a Planes, channel: usize) -> Self {
+        Self {
+            data: planes.plane(channel),
+            stride: planes.width(),
+        }
+    }
+
+    fn row(&self, y: usize, width: usize) -> &'a [f32] {
+        &self.data[y * self.stride..][..width]
+    }
+}
+
+impl Resampler {
+    /// The way from one size to another. Both have pixels.
+    ///
+    /// # Panics
+    /// When one of the sizes is empty.
+    pub fn new(kernel: Kernel, from: Size, to: Size) -> Self {
+        Self {
+            x: Axis::new(kernel, from.width, to.width),
+            y: Axis::new(kernel, from.height, to.height),
+            from,
+            to,
+        }
+    }
+
+    /// Makes row `y` of the result for up to four planes at once. `map` is applied to every
+    /// sample before it is weighed.
+    ///
+    /// # Panics
+    /// When `N` exceeds 4, the sources are smaller than `from`, or a row of `out` is not `to.width`
+    /// long.
+    pub fn row<const N: usize>(
+        &self,
+        source: [Source<'_>; N],
+        y: usize,
+        scratch: &mut RowScratch,
+        out: [&mut [f32]; N],
+        map: impl Fn(f32) -> f32 + Copy,
+    ) {
+        assert!(N <= 4, "rows are made for at most four planes at once");
+        if self.x.identity {
+            for (source, out) in source.iter().zip(out) {
+                self.down(source, y, &mut out[..self.from.width], map);
+            }
+            return;
+        }
+        let RowScratch { columns, lanes } = scratch;
+        columns.resize(self.from.width, 0.0);
+        lanes.resize(self.from.width, [0.0; 4]);
+        for (lane, source) in source.iter().enumerate() {
+            self.down(source, y, columns, map);
+            for (lanes, value) in lanes.iter_mut().zip(columns.iter()) {
+                lanes[lane] = *value;
+            }
+        }
+        let out = out.map(|row| &mut row[..self.to.width]);
+        self.across(lanes, out);
+    }
+
+    /// Down the columns: row `y` of the result at the source's width.
+    #[inline]
+    fn down(&self, source: &Source<'_>, y: usize, out: &mut [f32], map: impl Fn(f32) -> f32) {
+        let width = out.len();
+        if self.y.identity {
+            for (out, value) in out.iter_mut().zip(source.row(y, width)) {
+                *out = map(*value);
+            }
+            return;
+        }
+        let (start, weights) = self.y.taps(y);
+        const BLOCK: usize = 16;
+        let mut blocks = out.chunks_exact_mut(BLOCK);
+        let mut x = 0;
+        for block in &mut blocks {
+            let mut sums = [0.0_f32; BLOCK];
+            for (row, weight) in (start..).zip(weights) {
+                let values = &source.data[row * source.stride + x..][..BLOCK];
+                for (sum, value) in sums.iter_mut().zip(values) {
+                    *sum += weight * map(*value);
+                }
+            }
+            block.copy_from_slice(&sums);
+            x += BLOCK;
+        }
+        for out in blocks.into_remainder() {
+            *out = (start..).zip(weights).fold(0.0, |sum, (row, weight)| {
+                sum + weight * map(source.data[row * source.stride + x])
+            });
+            x += 1;
+        }
+    }
+
+    /// Across: all planes of a row at once, a plane in each lane.
+    #[inline]
+    fn across<const N: usize>(&self, lanes: &[[f32; 4]], mut out: [&mut [f32]; N]) {
+        let taps = self.x.taps;
+        for (index, (start, weights)) in self
+            .x
+            .starts
+            .iter()
+            .zip(self.x.weights.chunks_exact(taps))
+            .enumerate()
+        {
+            let mut sums = [0.0_f32; 4];
+            for (values, weight) in lanes[*start..start + taps].iter().zip(weights) {
+                for (sum, value) in sums.iter_mut().zip(values) {
+                    *sum += weight * value;
+                }
+            }
+            for (out, sum) in out.iter_mut().zip(sums) {
+                out[index] = sum;
+            }
+        }
+    }
+}
+
+/// A whole picture in another size, rows in parallel.
+///
+/// # Panics
+/// When one of the sizes is empty.
+pub fn resize(planes: &Planes, to: Size, kernel: Kernel) -> Planes {
+    let resampler = Resampler::new(kernel, planes.size(), to);
+    let mut out = Planes::new(to.width, to.height, planes.channels());
+    for channel in 0..planes.channels() {
+        let source = Source::plane(planes, channel);
+        out.plane_mut(channel)
+            .par_chunks_exact_mut(to.width)
+            .enumerate()
+            .for_each_init(RowScratch::default, |scratch, (y, row)| {
+                resampler.row([source], y, scratch, [row], |value| value);
+            });
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ramp(width: usize, height: usize) -> Planes {
+        let mut planes = Planes::new(width, height, 1);
+        for y in 0..height {
+            for (x, value) in planes.row_mut(0, y).iter_mut().enumerate() {
+                *value = ((x * 7 + y * 13) % 31) as f32 / 31.0;
+            }
+        }
+        planes
+    }
+
+    #[test]
+    fn the_same_size_is_the_same_picture() {
+        let planes = ramp(37, 21);
+        for kernel in [Kernel::Triangle, Kernel::Lanczos4] {
+            assert_eq!(resize(&planes, planes.size(), kernel), planes);
+            // And so are the weights of an axis that is the same size beside one that is not.
+            let axis = Axis::new(kernel, 9, 9);
+            for i in 0..9 {
+                let (start, weights) = axis.taps(i);
+                for (k, weight) in (start..).zip(weights) {
+                    let wanted = if k == i { 1.0 } else { 0.0 };
+                    assert!((weight - wanted).abs() < 1e-12, "{kernel:?} {i} {k}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn halving_by_a_triangle_is_the_tent() {
+        // 1 3 3 1 over 8, as everybody's mipmap tent.
+        let axis = Axis::new(Kernel::Triangle, 8, 4);
+        let (start, weights) = axis.taps(1);
+        let sum: f32 = weights.iter().sum();
+        assert!((sum - 1.0).abs() < 1e-6);
+        let wanted = [0.125, 0.375, 0.375, 0.125];
+        let first = weights.iter().position(|w| *w > 0.0).unwrap_or(0);
+        assert_eq!(start + first, 1);
+        for (weight, wanted) in weights[first..].iter().zip(wanted) {
+            assert!((weight - wanted).abs() < 1e-7);
+        }
+    }
+
+    #[test]
+    fn lanczos_between_two_pixels_is_symmetric_and_overshoots() {
+        let axis = Axis::new(Kernel::Lanczos4, 32, 64);
+        let (_, left) = axis.taps(31);
+        let (_, right) = axis.taps(32);
+        for (a, b) in left.iter().zip(right.iter().rev()) {
+            assert!((a - b).abs() < 1e-7);
+        }
+        let mut step = Planes::new(32, 1, 1);
+        step.row_mut(0, 0)[16..].fill(1.0);
+        let up = resize(&step, Size::new(64, 1), Kernel::Lanczos4);
+        assert!(up.data().iter().any(|v| *v < -0.01));
+        assert!(up.data().iter().any(|v| *v > 1.01));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_flat_picture_stays_flat(
+            width in 1_usize..40, height in 1_usize..40,
+            to_width in 1_usize..80, to_height in 1_usize..80,
+            value in -3.0_f32..9.0, lanczos: bool,
+        ) {
+            let kernel = if lanczos { Kernel::Lanczos4 } else { Kernel::Triangle };
+            let mut planes = Planes::new(width, height, 2);
+            planes.data_mut().fill(value);
+            let out = resize(&planes, Size::new(to_width, to_height), kernel);
+            for v in out.data() {
+                prop_assert!((v - value).abs() < 2e-6 * value.abs().max(1.0));
+            }
+        }
+
+        #[test]
+        fn planes_do_not_mix(width in 1_usize..20, to in 1_usize..40) {
+            let a = ramp(width, 5);
+            let mut both = Planes::new(width, 5, 4);
+            both.plane_mut(1).copy_from_slice(a.plane(0));
+            let size = Size::new(to, 7);
+            let resampler = Resampler::new(Kernel::Lanczos4, a.size(), size);
+            let mut four = Planes::new(to, 7, 4);
+            let [p0, p1, p2, p3] = four.planes_mut();
+            let mut scratch = RowScratch::default();
+            for (y, (((r0, r1), r2), r3)) in p0.chunks_mut(to).zip(p1.chunks_mut(to))
+                .zip(p2.chunks_mut(to)).zip(p3.chunks_mut(to)).enumerate() {
+                let source = [0, 1, 2, 3].map(|c| Source::plane(&both, c));
+                resampler.row(source, y, &mut scratch, [r0, r1, r2, r3], |v| v);
+            }
+            let alone = resize(&a, size, Kernel::Lanczos4);
+            prop_assert_eq!(four.plane(1), alone.plane(0));
+            prop_assert!(four.plane(0).iter().chain(four.plane(3)).all(|v| *v == 0.0));
+        }
+    }
+}

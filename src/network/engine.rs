@@ -1,0 +1,396 @@
+//! One model on one device at one size: built, run and checked.
+
+use std::ffi::CString;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use ort::session::{RunOptions, Session};
+use parking_lot::Mutex;
+
+use super::error::{Error, Result};
+use super::model::{Graph, Model};
+use super::onnx::Dimension;
+use super::runtime::{self, Given, Runtime, Wanted};
+use super::session::{Key, panic_text};
+use super::{Control, POLL};
+use crate::keyer::{NetworkInput, Planes, Prediction};
+
+/// A session that is ready to run.
+#[derive(Debug)]
+pub struct Engine {
+    /// Running needs the session for itself: the runtime's own Run is not safe from two threads.
+    session: Mutex<Session>,
+    model: Arc<Model>,
+    key: Key,
+    input: CString,
+    refiner: Option<(CString, Vec<i64>)>,
+    alpha: CString,
+    foreground: CString,
+    /// How long building took.
+    built: Duration,
+}
+
+impl Engine {
+    /// Builds the session for `key`.
+    ///
+    /// # Errors
+    /// Those of [`Model::load`]; [`Error::Input`] for a size that the graph does not take;
+    /// [`Error::OutOfMemory`]; [`Error::Session`].
+    pub fn build(runtime: &Runtime, model: Arc<Model>, key: Key, threads: usize) -> Result<Self> {
+        let begun = Instant::now();
+        let graph = model.load()?;
+        let sizes = free_sizes(&model, &graph, &key)?;
+        let session = session(runtime, &graph, &key, &sizes, threads)
+            .map_err(|error| failure(&model, &key, &error, true))?;
+        let name = |name: &str| {
+            CString::new(name).map_err(|_| Error::ModelGraph {
+                path: model.path.clone(),
+                reason: format!("the name \"{}\" has a null in it", name.escape_default()),
+            })
+        };
+        let refiner = match &model.refiner {
+            Some(refiner) => {
+                let port = graph
+                    .signature
+                    .inputs
+                    .iter()
+                    .find(|port| port.name == *refiner);
+                let rank = port
+                    .and_then(|port| port.shape.as_ref())
+                    .map_or(0, Vec::len);
+                Some((name(refiner)?, vec![1; rank]))
+            }
+            None => None,
+        };
+        Ok(Self {
+            session: Mutex::new(session),
+            input: name(&model.input)?,
+            alpha: name(&model.alpha)?,
+            foreground: name(&model.foreground)?,
+            refiner,
+            model,
+            key,
+            built: begun.elapsed(),
+        })
+    }
+
+    /// How long building took.
+    pub fn built(&self) -> Duration {
+        self.built
+    }
+
+    /// Runs the network and says how long that took, waiting aside.
+    ///
+    /// The run happens in a thread of its own while this one asks `control` whether to go on:
+    /// hosts answer only the thread that they gave the render to.
+    ///
+    /// # Errors
+    /// [`Error::Aborted`], [`Error::OutOfMemory`], [`Error::Run`], [`Error::NonFinite`],
+    /// [`Error::Thread`].
+    pub fn run(
+        &self,
+        input: &NetworkInput,
+        refiner_strength: f32,
+        control: &dyn Control,
+    ) -> Result<(Prediction, Duration)> {
+        let (width, height) = (self.key.width, self.key.height);
+        let pixels = width * height;
+        let mut alpha = self.room(pixels)?;
+        let mut foreground = self.room(pixels * 3)?;
+        let mut guard = loop {
+            super::check(control)?;
+            if let Some(session) = self.session.try_lock_for(POLL) {
+                break session;
+            }
+        };
+        let options =
+            RunOptions::new().map_err(|error| failure(&self.model, &self.key, &error, false))?;
+        let begun = Instant::now();
+        let session: &mut Session = &mut guard;
+        let ran = stoppable(&options, control, || {
+            let shape = |channels| [1, channels, height as i64, width as i64];
+            let (four, one, three) = (shape(4), shape(1), shape(3));
+            let mut given = vec![Given {
+                name: &self.input,
+                shape: &four,
+                values: &input.data,
+            }];
+            let strength = [refiner_strength];
+            if let Some((name, shape)) = &self.refiner {
+                given.push(Given {
+                    name,
+                    shape,
+                    values: &strength,
+                });
+            }
+            let mut wanted = [
+                Wanted {
+                    name: &self.alpha,
+                    shape: &one,
+                    values: &mut alpha,
+                },
+                Wanted {
+                    name: &self.foreground,
+                    shape: &three,
+                    values: &mut foreground,
+                },
+            ];
+            runtime::run(session, &options, &given, &mut wanted)
+        })?;
+        let took = begun.elapsed();
+        drop(guard);
+        ran.map_err(|error| failure(&self.model, &self.key, &error, false))?;
+        for (values, name) in [
+            (&alpha, &self.model.alpha),
+            (&foreground, &self.model.foreground),
+        ] {
+            if !all_finite(values) {
+                return Err(Error::NonFinite {
+                    model: self.model.id.clone(),
+                    device: self.key.device.name(),
+                    precision: self.key.precision.id(),
+                    output: name.clone(),
+                });
+            }
+        }
+        let planes = |channels, values| {
+            Planes::from_vec(width, height, channels, values).map_err(|error| Error::Run {
+                model: self.model.id.clone(),
+                device: self.key.device.name(),
+                width,
+                height,
+                reason: error.to_string(),
+            })
+        };
+        Ok((
+            Prediction {
+                alpha: planes(1, alpha)?,
+                foreground: planes(3, foreground)?,
+            },
+            took,
+        ))
+    }
+
+    /// Room for an output. The pages are not touched before the network writes them.
+    fn room(&self, values: usize) -> Result<Vec<f32>> {
+        Vec::<f32>::new()
+            .try_reserve_exact(values)
+            .map_err(|error| Error::OutOfMemory {
+                model: self.model.id.clone(),
+                device: "the computer",
+                width: self.key.width,
+                height: self.key.height,
+                reason: error.to_string(),
+            })?;
+        Ok(vec![0.0; values])
+    }
+}
+
+/// Runs `work` in a thread and tells the runtime to stop it when `control` says so. The outer
+/// error is [`Error::Aborted`] or [`Error::Thread`], the inner one the work's own.
+fn stoppable<T: Send>(
+    options: &RunOptions,
+    control: &dyn Control,
+    work: impl FnOnce() -> T + Send,
+) -> Result<T> {
+    std::thread::scope(|scope| {
+        let (done, wait) = channel::<()>();
+        let thread = std::thread::Builder::new().name("corridorkey-network".into());
+        let worker = thread
+            .spawn_scoped(scope, move || {
+                // Dropped at the end, by a panic too: that ends the wait below.
+                let _done = done;
+                work()
+            })
+            .map_err(|error| Error::Thread {
+                what: "no thread could be started to run the network",
+                reason: error.to_string(),
+            })?;
+        let mut aborted = false;
+        while wait.recv_timeout(POLL) == Err(RecvTimeoutError::Timeout) {
+            if !aborted && control.aborted() {
+                aborted = true;
+                // If even this fails there is nothing left but to let the run end by itself.
+                if let Err(error) = options.terminate() {
+                    log::warn!("a run could not be stopped: {error}");
+                }
+            }
+        }
+        let result = worker.join().map_err(|panic| Error::Internal {
+            what: "running the network",
+            reason: panic_text(&*panic),
+        })?;
+        if aborted {
+            Err(Error::Aborted)
+        } else {
+            Ok(result)
+        }
+    })
+}
+
+/// The free dimensions of the graph's input and the sizes they get.
+fn free_sizes(model: &Model, graph: &Graph, key: &Key) -> Result<Vec<(String, i64)>> {
+    let fail = |reason: String| Error::Input {
+        model: model.id.clone(),
+        width: key.width,
+        height: key.height,
+        reason,
+    };
+    let port = graph
+        .signature
+        .inputs
+        .iter()
+        .find(|port| port.name == model.input);
+    let Some([batch, channels, rows, columns]) = port.and_then(|port| port.shape.as_deref()) else {
+        return Ok(Vec::new());
+    };
+    let mut sizes: Vec<(String, i64)> = Vec::new();
+    for (dimension, size) in [
+        (batch, 1),
+        (channels, 4),
+        (rows, key.height),
+        (columns, key.width),
+    ] {
+        match dimension {
+            Dimension::Fixed(fixed) if *fixed != size as u64 => {
+                let fixed = |dimension: &Dimension| match dimension {
+                    Dimension::Fixed(length) => length.to_string(),
+                    _ => "any".into(),
+                };
+                return Err(fail(format!(
+                    "its network takes {} x {} only",
+                    fixed(columns),
+                    fixed(rows)
+                )));
+            }
+            Dimension::Named(name) => {
+                if let Some((_, other)) = sizes.iter().find(|(known, _)| known == name) {
+                    if *other != size as i64 {
+                        return Err(fail(format!(
+                            "its network takes squares only (both sides are \"{name}\")"
+                        )));
+                    }
+                } else {
+                    sizes.push((name.clone(), size as i64));
+                }
+            }
+            Dimension::Fixed(_) | Dimension::Unknown => {}
+        }
+    }
+    Ok(sizes)
+}
+
+fn session(
+    runtime: &Runtime,
+    graph: &Graph,
+    key: &Key,
+    sizes: &[(String, i64)],
+    threads: usize,
+) -> ort::Result<Session> {
+    let mut builder = runtime.builder(key.device, threads)?;
+    for (name, size) in sizes {
+        builder = builder.with_dimension_override(name, *size)?;
+    }
+    builder.commit_from_memory(&graph.bytes)
+}
+
+/// Turns what the runtime says into a sentence, and finds out whether memory was the matter.
+fn failure(model: &Model, key: &Key, error: &ort::Error, building: bool) -> Error {
+    let (model, device, width, height) =
+        (model.id.clone(), key.device.name(), key.width, key.height);
+    let reason = error
+        .message()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    if memory_was_short(&reason) {
+        Error::OutOfMemory {
+            model,
+            device,
+            width,
+            height,
+            reason,
+        }
+    } else if building {
+        Error::Session {
+            model,
+            device,
+            width,
+            height,
+            reason,
+        }
+    } else {
+        Error::Run {
+            model,
+            device,
+            width,
+            height,
+            reason,
+        }
+    }
+}
+
+/// The runtime has no error code for it: every allocator words it in its own way.
+fn memory_was_short(reason: &str) -> bool {
+    let reason = reason.to_ascii_lowercase();
+    [
+        "failed to allocate memory",
+        "bad_alloc",
+        "bad allocation",
+        "out of memory",
+        "out_of_memory",
+        "memoryallocation",
+        "alloc_failed",
+        "is smaller than requested bytes",
+        "cuda failure 2:",
+    ]
+    .iter()
+    .any(|words| reason.contains(words))
+}
+
+/// True when every value is a number. Infinity and not-a-number times 0 are not 0, and a sum of
+/// products is what processors are quickest at.
+fn all_finite(values: &[f32]) -> bool {
+    let (chunks, rest) = values.as_chunks::<16>();
+    let mut sums = [0.0f32; 16];
+    for chunk in chunks {
+        for (sum, value) in sums.iter_mut().zip(chunk) {
+            *sum += value * 0.0;
+        }
+    }
+    sums.iter().sum::<f32>() == 0.0 && rest.iter().all(|value| value.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_bad_value_anywhere_is_found() {
+        let mut values = vec![1.0e30f32; 1000];
+        values[3] = -1.0e38;
+        assert!(all_finite(&values) && all_finite(&[]));
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for place in [0, 15, 16, 500, 991, 992, 999] {
+                let mut values = values.clone();
+                values[place] = bad;
+                assert!(!all_finite(&values), "{bad} at {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn allocators_are_understood_whatever_their_words() {
+        for words in [
+            "Failed to allocate memory for requested buffer of size 123",
+            "std::bad_alloc",
+            "CUDA failure 2: out of memory ; GPU=0",
+            "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED",
+            "Available memory of 12 is smaller than requested bytes of 99",
+        ] {
+            assert!(memory_was_short(words), "{words}");
+        }
+        assert!(!memory_was_short("Load model failed: unknown operator"));
+    }
+}

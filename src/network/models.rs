@@ -1,0 +1,152 @@
+//! Where models are looked for, and which one an id means.
+//!
+//! First the folders of `CORRIDORKEY_MODELS`, then the user's data folder, then the bundle. The
+//! first of them that holds an id settles what the id means; nothing is ever chosen for being
+//! newer or better, so that a project keeps its picture when something is installed beside it.
+
+use std::path::{Path, PathBuf};
+
+use super::error::{Error, Result};
+use super::model::{MANIFEST, Model};
+use super::options::Options;
+
+/// The model that an empty id means: the one that is shipped.
+pub const SHIPPED: &str = "base";
+
+/// The folders that models are looked for in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Models {
+    roots: Vec<PathBuf>,
+}
+
+/// Everything that was found.
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    /// Usable models, in search order. A model whose id was already taken by an earlier folder is
+    /// still listed.
+    pub models: Vec<Model>,
+    /// What could not be used, and why.
+    pub problems: Vec<Error>,
+}
+
+impl Models {
+    /// The standard search order. `module` is the plug-in's binary, `Contents/<platform>/…` inside
+    /// the bundle, whose models are in `Contents/Resources/models`.
+    pub fn standard(options: &Options, module: Option<&Path>) -> Self {
+        let mut roots = options.models.clone();
+        roots.extend(user_folder());
+        if let Some(contents) = module.and_then(|path| path.parent()?.parent()) {
+            roots.push(contents.join("Resources").join("models"));
+        }
+        Self::in_folders(roots)
+    }
+
+    /// Looks in these folders, in this order.
+    pub fn in_folders(roots: impl Into<Vec<PathBuf>>) -> Self {
+        Self {
+            roots: roots.into(),
+        }
+    }
+
+    /// The folders, in search order, whether they exist or not.
+    pub fn roots(&self) -> &[PathBuf] {
+        &self.roots
+    }
+
+    /// The model that `wanted` means: an id, an `id@version`, or nothing for the shipped model.
+    ///
+    /// # Errors
+    /// [`Error::UnknownModel`], [`Error::AmbiguousModel`], or the [`Error::Manifest`] of the
+    /// folder that has the id's name and cannot be used.
+    pub fn find(&self, wanted: &str) -> Result<Model> {
+        let wanted = if wanted.trim().is_empty() {
+            SHIPPED
+        } else {
+            wanted.trim()
+        };
+        let (id, version) = match wanted.split_once('@') {
+            Some((id, version)) => (id, Some(version)),
+            None => (wanted, None),
+        };
+        let mut known = Vec::new();
+        let mut broken = None;
+        for root in &self.roots {
+            let mut found = Vec::new();
+            for (folder, model) in models_in(root) {
+                match model {
+                    Ok(model)
+                        if model.id == id
+                            && version.is_none_or(|version| version == model.version) =>
+                    {
+                        found.push(model);
+                    }
+                    Ok(model) => known.push(model.full_id()),
+                    // A broken manifest has no id, but its folder may have the name.
+                    Err(error) => {
+                        if folder.file_name().is_some_and(|name| name == id) {
+                            broken = broken.or(Some(error));
+                        }
+                    }
+                }
+            }
+            if found.len() > 1 {
+                let versions = found.iter().map(Model::full_id).collect();
+                return Err(Error::AmbiguousModel {
+                    id: id.into(),
+                    folder: root.clone(),
+                    versions,
+                });
+            }
+            if let Some(model) = found.pop() {
+                return Ok(model);
+            }
+            // An earlier folder's broken model is not passed over for a later folder's.
+            if let Some(error) = broken {
+                return Err(error);
+            }
+        }
+        Err(Error::UnknownModel {
+            id: wanted.into(),
+            known,
+            searched: self.roots.clone(),
+        })
+    }
+
+    /// Every model there is, each file checked; what is wrong is listed beside.
+    pub fn list(&self) -> Listing {
+        let mut listing = Listing::default();
+        for root in &self.roots {
+            for (_, model) in models_in(root) {
+                match model.and_then(|model| model.load().map(|_| model)) {
+                    Ok(model) => listing.models.push(model),
+                    Err(error) => listing.problems.push(error),
+                }
+            }
+        }
+        listing
+    }
+}
+
+/// `models` in the user's data folder for this program.
+fn user_folder() -> Option<PathBuf> {
+    let folders = directories::ProjectDirs::from("", "", "CorridorKey")?;
+    Some(folders.data_dir().join("models"))
+}
+
+/// The model folders below `root`, by name; `root` itself may be one. A folder that cannot be read
+/// holds none.
+fn models_in(root: &Path) -> Vec<(PathBuf, Result<Model>)> {
+    let mut folders = vec![root.to_owned()];
+    if let Ok(entries) = std::fs::read_dir(root) {
+        folders.extend(entries.flatten().map(|entry| entry.path()));
+    }
+    folders.sort();
+    folders
+        .into_iter()
+        .filter(|folder| folder.join(MANIFEST).is_file())
+        .map(|folder| {
+            let model = Model::read(&folder.join(MANIFEST));
+            (folder, model)
+        })
+        .collect()
+}

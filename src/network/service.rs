@@ -1,0 +1,451 @@
+//! The one object that a process has: runtime, sessions, predictions, and leave to work.
+//!
+//! Hosts create and destroy instances for every frame and render from many threads. So nothing of
+//! value belongs to an instance; everything hangs off [`Service::global`], which costs nothing
+//! until the first prediction.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+
+use super::cache::{self, PredictionCache};
+use super::device::{self, Device, DeviceChoice, PrecisionChoice, Selection};
+use super::engine::Engine;
+use super::error::{Error, Result};
+use super::gate::{Gate, Permit};
+use super::model::Model;
+use super::models::Models;
+use super::options::{MB, Options};
+use super::runtime::{self, Library, Runtime};
+use super::session::{self, Key, Lease, Limits, Sessions};
+use super::{Control, check};
+use crate::keyer::{NetworkInput, Prediction, Screen};
+
+/// What is to be predicted.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// Where, as the project or the command line says.
+    pub device: DeviceChoice,
+    /// In which arithmetic.
+    pub precision: PrecisionChoice,
+    /// The normalised plate and the hint.
+    pub input: &'a NetworkInput,
+    /// How strongly the refiner acts, for models that have one; 1 is as trained.
+    pub refiner_strength: f32,
+}
+
+/// A prediction and how it came about.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Alpha and foreground at the network's resolution. All values are finite.
+    pub prediction: Prediction,
+    /// Where it ran.
+    pub device: Device,
+    /// How long the network took, without waiting and building.
+    pub milliseconds: f64,
+    /// What the user should know: why not a better device, what had to be tried twice.
+    pub notes: Vec<String>,
+}
+
+/// What is kept of a run: the prediction, and what is needed to use it without the plate.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Alpha and foreground at the network's resolution.
+    pub prediction: Prediction,
+    /// The screen's colour, named or found.
+    pub screen: Screen,
+    /// The screen whose channel changed places with green in the network's input.
+    pub exchange: Screen,
+    /// Where it ran, and why there, for the panel.
+    pub device: String,
+    /// How long the network took.
+    pub milliseconds: f64,
+}
+
+/// The last successful run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LastRun {
+    /// The model, `id@version`.
+    pub model: String,
+    /// Where, and why there.
+    pub device: String,
+    /// Columns of the network's input.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// How long the network took.
+    pub milliseconds: f64,
+}
+
+/// What a status panel shows. Taking it starts nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Status {
+    /// The runtime library, once it is loaded.
+    pub library: Option<Library>,
+    /// Why it could not be loaded at the last attempt.
+    pub library_error: Option<Error>,
+    /// Devices that were tried, and why they do not work.
+    pub devices: Vec<(Device, std::result::Result<(), String>)>,
+    /// The last run.
+    pub last: Option<LastRun>,
+    /// Sessions that are kept.
+    pub sessions: Vec<session::Info>,
+    /// The prediction cache.
+    pub cache: cache::Stats,
+    /// Runs of the network since the process began.
+    pub runs: u64,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Service {
+    options: Options,
+    /// A variable that could not be understood; told at the first prediction.
+    misread: Option<Error>,
+    module: Option<PathBuf>,
+    sessions: Arc<Sessions<Engine>>,
+    cache: PredictionCache,
+    gate: Gate,
+    pool: OnceLock<rayon::ThreadPool>,
+    pool_turn: Mutex<()>,
+    runs: AtomicU64,
+    last: Mutex<Last>,
+}
+
+#[derive(Debug, Default)]
+struct Last {
+    run: Option<LastRun>,
+    library_error: Option<Error>,
+}
+
+impl Service {
+    /// The process's own.
+    pub fn global() -> &'static Self {
+        static GLOBAL: OnceLock<Service> = OnceLock::new();
+        GLOBAL.get_or_init(|| {
+            let (options, misread) = match Options::from_environment() {
+                Ok(options) => (options, None),
+                Err(error) => (Options::default(), Some(error)),
+            };
+            Self {
+                misread,
+                ..Self::new(options, super::module_path())
+            }
+        })
+    }
+
+    /// One with its own options, sessions and cache. Only the runtime library is shared, since a
+    /// process can have but one.
+    pub fn new(options: Options, module: Option<&Path>) -> Self {
+        let limits = Limits {
+            count: options.sessions,
+            bytes: options.session_bytes,
+            idle: options.idle,
+        };
+        Self {
+            misread: None,
+            module: module.map(Path::to_owned),
+            sessions: Sessions::new(limits),
+            cache: PredictionCache::new(options.cache_bytes),
+            gate: Gate::new(options.frames),
+            pool: OnceLock::new(),
+            pool_turn: Mutex::new(()),
+            runs: AtomicU64::new(0),
+            last: Mutex::default(),
+            options,
+        }
+    }
+
+    /// What the environment says.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Where models are looked for.
+    pub fn models(&self) -> Models {
+        Models::standard(&self.options, self.module.as_deref())
+    }
+
+    /// The predictions that are kept.
+    pub fn cache(&self) -> &PredictionCache {
+        &self.cache
+    }
+
+    /// Runs of the network so far.
+    pub fn runs(&self) -> u64 {
+        self.runs.load(Ordering::SeqCst)
+    }
+
+    /// Waits for leave to work on a frame. Take it after the host has handed over its images, and
+    /// make no call into the host but the question whether to stop while holding it: a host may
+    /// answer a call by rendering another of our nodes, which would need leave too. Waiting for
+    /// another frame's prediction in [`cache`](Self::cache) is fine: that frame has leave already.
+    ///
+    /// # Errors
+    /// [`Error::Aborted`].
+    pub fn admit(&self, control: &dyn Control) -> Result<Permit<'_>> {
+        self.gate.enter(control)
+    }
+
+    /// Runs `work` in our own threads. The calling thread waits and asks nobody: do nothing in
+    /// there that has to ask the host, [`predict`](Self::predict) included.
+    ///
+    /// # Errors
+    /// [`Error::Thread`] when the system gives no threads; otherwise the work's own.
+    pub fn install<T: Send, X: From<Error> + Send>(
+        &self,
+        work: impl FnOnce() -> std::result::Result<T, X> + Send,
+    ) -> std::result::Result<T, X> {
+        self.pool()?.install(work)
+    }
+
+    fn pool(&self) -> Result<&rayon::ThreadPool> {
+        if let Some(pool) = self.pool.get() {
+            return Ok(pool);
+        }
+        let _turn = self.pool_turn.lock();
+        if let Some(pool) = self.pool.get() {
+            return Ok(pool);
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.options.picture_threads())
+            .thread_name(|index| format!("corridorkey-{index}"))
+            .build()
+            .map_err(|error| Error::Thread {
+                what: "no threads could be started",
+                reason: error.to_string(),
+            })?;
+        Ok(self.pool.get_or_init(|| pool))
+    }
+
+    /// The runtime, loaded now if it has not been.
+    ///
+    /// # Errors
+    /// [`Error::Setting`], [`Error::Library`], [`Error::LibraryStart`].
+    pub fn runtime(&self) -> Result<&'static Runtime> {
+        if let Some(error) = &self.misread {
+            return Err(error.clone());
+        }
+        let loaded = runtime::load(&self.options, self.module.as_deref());
+        self.last.lock().library_error = loaded.as_ref().err().cloned();
+        loaded
+    }
+
+    /// Finds out where the network would run, which may load the library and try devices.
+    ///
+    /// # Errors
+    /// Those of [`runtime`](Self::runtime) and of the device rule.
+    pub fn select(&self, choice: DeviceChoice) -> Result<Selection> {
+        let wish = device::wish(choice, &self.options)?;
+        device::select(&wish, self.runtime()?, &[])
+    }
+
+    /// Predicts alpha and foreground.
+    ///
+    /// Call it on the thread that the host gave, outside of [`install`](Self::install): `control`
+    /// is asked on the calling thread, about a hundred times a second.
+    ///
+    /// # Errors
+    /// Any of [`Error`]; [`Error::Aborted`] within some 10 ms of `control` saying so, plus the time
+    /// that the runtime takes to stop.
+    pub fn predict(&self, request: &Request<'_>, control: &dyn Control) -> Result<Outcome> {
+        check(control)?;
+        let wish = device::wish(request.device, &self.options)?;
+        let precision = request.model.precision(request.precision)?;
+        self.check_input(request)?;
+        let runtime = self.runtime()?;
+        runtime.prepare(wish.choice, control)?;
+        let mut unfit = Vec::new();
+        loop {
+            let selection = device::select(&wish, runtime, &unfit)?;
+            let key = Key {
+                model: request.model.sha256.clone(),
+                device: selection.device,
+                precision,
+                width: request.input.width,
+                height: request.input.height,
+            };
+            let mut notes = rejections(&selection);
+            match self.run(runtime, &key, request, control, &mut notes) {
+                Ok((prediction, milliseconds)) => {
+                    self.last.lock().run = Some(LastRun {
+                        model: request.model.full_id(),
+                        device: selection.explanation(),
+                        width: key.width,
+                        height: key.height,
+                        milliseconds,
+                    });
+                    return Ok(Outcome {
+                        prediction,
+                        device: selection.device,
+                        milliseconds,
+                        notes,
+                    });
+                }
+                // A model may need what a device does not have. Automatic choice goes on to the
+                // next; a device that somebody named stays the one.
+                Err(Error::Session { reason, .. })
+                    if wish.choice == DeviceChoice::Auto && selection.device != Device::Cpu =>
+                {
+                    log::warn!(
+                        "{} cannot run the model {}: {reason}",
+                        selection.device.name(),
+                        request.model.full_id()
+                    );
+                    unfit.push((
+                        selection.device,
+                        format!("it cannot run this model ({reason})"),
+                    ));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// One device, with a second attempt when memory is short.
+    fn run(
+        &self,
+        runtime: &'static Runtime,
+        key: &Key,
+        request: &Request<'_>,
+        control: &dyn Control,
+        notes: &mut Vec<String>,
+    ) -> Result<(Prediction, f64)> {
+        let attempt = || -> Result<(Prediction, f64)> {
+            let engine = self.engine(runtime, key, request.model, control)?;
+            self.runs.fetch_add(1, Ordering::SeqCst);
+            let (prediction, took) =
+                engine.run(request.input, request.refiner_strength, control)?;
+            Ok((prediction, took.as_secs_f64() * 1e3))
+        };
+        match attempt() {
+            Err(error @ Error::OutOfMemory { .. }) => {
+                // The failed session is among those released: its arena keeps what it had got.
+                let released = self.sessions.purge();
+                let bytes = if key.device == Device::Cpu {
+                    self.cache.purge()
+                } else {
+                    0
+                };
+                log::warn!(
+                    "{error}; released {released} sessions and {} MB of predictions, trying again",
+                    bytes / MB
+                );
+                check(control)?;
+                let again = attempt()?;
+                notes.push(format!(
+                    "{} was short of memory; idle sessions were released",
+                    key.device.name()
+                ));
+                Ok(again)
+            }
+            other => other,
+        }
+    }
+
+    fn engine(
+        &self,
+        runtime: &'static Runtime,
+        key: &Key,
+        model: &Model,
+        control: &dyn Control,
+    ) -> Result<Lease<Engine>> {
+        let bytes = model.memory(key.width, key.height);
+        let threads = self.options.network_threads();
+        let (model, build_key) = (Arc::new(model.clone()), key.clone());
+        self.sessions.acquire(key, bytes, control, move || {
+            let engine = Engine::build(runtime, model.clone(), build_key, threads)?;
+            log::info!(
+                "prepared {} in {} ms",
+                model.full_id(),
+                engine.built().as_millis()
+            );
+            Ok(engine)
+        })
+    }
+
+    /// Refuses what could only fail later, in worse words.
+    fn check_input(&self, request: &Request<'_>) -> Result<()> {
+        let (model, input) = (request.model, request.input);
+        let (width, height) = (input.width, input.height);
+        let fail = |reason: String| Error::Input {
+            model: model.id.clone(),
+            width,
+            height,
+            reason,
+        };
+        let values = width
+            .checked_mul(height)
+            .and_then(|pixels| pixels.checked_mul(4));
+        if values != Some(input.data.len()) || input.data.is_empty() {
+            return Err(fail(format!(
+                "its tensor has {} values instead of 4 planes",
+                input.data.len()
+            )));
+        }
+        let rule = model.size_rule;
+        let multiple = rule.multiple;
+        if !width.is_multiple_of(multiple) || !height.is_multiple_of(multiple) {
+            return Err(fail(format!("both sides must be multiples of {multiple}")));
+        }
+        let (needed, budget) = (model.memory(width, height), self.options.session_bytes);
+        if needed > budget {
+            return Err(Error::TooLarge {
+                model: model.id.clone(),
+                width,
+                height,
+                needed_mb: needed.div_ceil(MB),
+                budget_mb: budget / MB,
+                fits: model.largest_within(width, height, budget),
+            });
+        }
+        Ok(())
+    }
+
+    /// Releases every session that is not in use and every kept prediction.
+    pub fn purge(&self) {
+        let sessions = self.sessions.purge();
+        let bytes = self.cache.purge();
+        log::debug!(
+            "released {sessions} sessions and {} MB of predictions",
+            bytes / MB
+        );
+    }
+
+    /// What a status panel shows. Starts nothing and loads nothing.
+    pub fn status(&self) -> Status {
+        let runtime = runtime::loaded();
+        let last = self.last.lock();
+        Status {
+            library: runtime.map(|runtime| runtime.library().clone()),
+            library_error: self.misread.clone().or_else(|| last.library_error.clone()),
+            devices: runtime.map(Runtime::probed).unwrap_or_default(),
+            last: last.run.clone(),
+            sessions: self.sessions.list(),
+            cache: self.cache.stats(),
+            runs: self.runs(),
+        }
+    }
+
+    /// Loads the library and tries every device, for a diagnosis.
+    ///
+    /// # Errors
+    /// Those of [`runtime`](Self::runtime).
+    pub fn diagnose(&self) -> Result<Status> {
+        let runtime = self.runtime()?;
+        for device in Device::ALL {
+            let _ = device::Bench::probe(runtime, device);
+        }
+        Ok(self.status())
+    }
+}
+
+fn rejections(selection: &Selection) -> Vec<String> {
+    let note =
+        |(device, reason): &(Device, String)| format!("{} is not used: {reason}", device.name());
+    selection.rejected.iter().map(note).collect()
+}

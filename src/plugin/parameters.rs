@@ -1,0 +1,432 @@
+//! The one table of parameters.
+//!
+//! Describe, read, the command's `--set id=value`, the README's table and the tests are derived
+//! from [`TABLE`]. Ids, choice ids and defaults are a contract with saved projects: choices are
+//! append-only, because a classic OpenFX choice stores its index, and a snapshot test guards the
+//! rest.
+
+use super::settings::Settings;
+use crate::keyer::{
+    HintChannel, HintSource, InputColour, Output, Resolution, ScreenColour, Upsampling,
+};
+use crate::network::{DeviceChoice, PrecisionChoice};
+
+/// The groups of the panel, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// Plate, screen, model and device.
+    Setup,
+    /// The hint.
+    Hint,
+    /// Alpha.
+    Matte,
+    /// Colour of the foreground.
+    Foreground,
+    /// What is written.
+    Output,
+    /// What the node reports.
+    Status,
+}
+
+impl Group {
+    /// Every group, in panel order.
+    pub const ALL: [Self; 6] = [
+        Self::Setup,
+        Self::Hint,
+        Self::Matte,
+        Self::Foreground,
+        Self::Output,
+        Self::Status,
+    ];
+
+    /// Stable id and visible name.
+    pub const fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Setup => ("groupSetup", "Setup"),
+            Self::Hint => ("groupHint", "Hint"),
+            Self::Matte => ("groupMatte", "Matte"),
+            Self::Foreground => ("groupForeground", "Foreground"),
+            Self::Output => ("groupOutput", "Output"),
+            Self::Status => ("groupStatus", "Status"),
+        }
+    }
+}
+
+/// One entry of a choice: what is saved, and what is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Choice {
+    /// Stable id, never reworded.
+    pub id: &'static str,
+    /// What the menu says. Stable too: some hosts store it.
+    pub label: &'static str,
+}
+
+const fn choice(id: &'static str, label: &'static str) -> Choice {
+    Choice { id, label }
+}
+
+/// What kind of control a parameter is, with its default and range.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// One of a list; the default is the first entry.
+    Choice(&'static [Choice], fn(&mut Settings, usize)),
+    /// A number.
+    Double {
+        /// Default.
+        default: f64,
+        /// Smallest and largest value.
+        range: (f64, f64),
+        /// Where it goes.
+        set: fn(&mut Settings, f64),
+    },
+    /// A whole number.
+    Integer {
+        /// Default.
+        default: i32,
+        /// Smallest and largest value.
+        range: (i32, i32),
+        /// The slider's ends.
+        slider: (i32, i32),
+        /// Where it goes.
+        set: fn(&mut Settings, i32),
+    },
+    /// On or off.
+    Boolean {
+        /// Default.
+        default: bool,
+        /// Where it goes.
+        set: fn(&mut Settings, bool),
+    },
+    /// A line of text; empty by default.
+    Text(fn(&mut Settings, String)),
+    /// A read-only line that the node fills: not saved, not undoable, evaluates nothing.
+    Label,
+    /// Something to press.
+    Button,
+}
+
+/// One parameter.
+#[derive(Debug, Clone, Copy)]
+pub struct Parameter {
+    /// Stable id: what projects store and scripts set.
+    pub id: &'static str,
+    /// What the panel calls it.
+    pub label: &'static str,
+    /// The tooltip.
+    pub hint: &'static str,
+    /// Where it sits.
+    pub group: Group,
+    /// What it is.
+    pub kind: Kind,
+    /// Whether it may be animated.
+    pub animates: bool,
+    /// Whether it changes the clip preferences (and therefore must not animate).
+    pub shapes_output: bool,
+}
+
+const fn parameter(
+    id: &'static str,
+    label: &'static str,
+    hint: &'static str,
+    group: Group,
+    kind: Kind,
+) -> Parameter {
+    Parameter {
+        id,
+        label,
+        hint,
+        group,
+        kind,
+        animates: false,
+        shapes_output: false,
+    }
+}
+
+const fn animated(mut parameter: Parameter) -> Parameter {
+    parameter.animates = true;
+    parameter
+}
+
+const fn shaping(mut parameter: Parameter) -> Parameter {
+    parameter.shapes_output = true;
+    parameter
+}
+
+/// Every parameter, in panel order.
+pub static TABLE: &[Parameter] = &[
+    parameter(
+        "screenColor",
+        "Screen Colour",
+        "The colour of the screen behind the subject. Auto looks at the plate.",
+        Group::Setup,
+        Kind::Choice(
+            &[
+                choice("auto", "Auto"),
+                choice("green", "Green"),
+                choice("blue", "Blue"),
+                choice("red", "Red"),
+            ],
+            |settings, index| settings.screen = at(ScreenColour::ALL, index),
+        ),
+    ),
+    parameter(
+        "inputColor",
+        "Input Colour",
+        "How the Source clip is encoded. Auto takes 8 and 16 bit clips as sRGB and float clips as scene-linear Rec.709.",
+        Group::Setup,
+        Kind::Choice(
+            &[
+                choice("auto", "Auto"),
+                choice("srgb", "sRGB"),
+                choice("linear", "Linear (Rec.709)"),
+            ],
+            |settings, index| settings.input = at(InputColour::ALL, index),
+        ),
+    ),
+    parameter(
+        "model",
+        "Model",
+        "Id of the model, or id@version. Empty is the model that ships with the plug-in.",
+        Group::Setup,
+        Kind::Text(|settings, text| settings.model = text),
+    ),
+    parameter(
+        "resolution",
+        "Resolution",
+        "Size at which the network sees the plate: the long side in pixels. Auto depends on the plate and the model alone, so every machine gives the same picture.",
+        Group::Setup,
+        Kind::Choice(
+            &[
+                choice("auto", "Auto"),
+                choice("512", "512"),
+                choice("1024", "1024"),
+                choice("1536", "1536"),
+                choice("2048", "2048"),
+                choice("full", "Full"),
+            ],
+            |settings, index| settings.resolution = at(Resolution::ALL, index),
+        ),
+    ),
+    parameter(
+        "device",
+        "Device",
+        "Where the network runs. Auto tries CUDA, CoreML and CPU in this order; a device chosen by name fails the render when it is not there.",
+        Group::Setup,
+        Kind::Choice(
+            &[
+                choice("auto", "Auto"),
+                choice("cuda", "CUDA"),
+                choice("coreml", "CoreML"),
+                choice("cpu", "CPU"),
+            ],
+            |settings, index| settings.device = at(&DeviceChoice::ALL, index),
+        ),
+    ),
+    parameter(
+        "precision",
+        "Precision",
+        "Arithmetic of the network. Auto takes what the model and the device do best.",
+        Group::Setup,
+        Kind::Choice(
+            &[
+                choice("auto", "Auto"),
+                choice("fp16", "fp16"),
+                choice("fp32", "fp32"),
+            ],
+            |settings, index| settings.precision = at(&PrecisionChoice::ALL, index),
+        ),
+    ),
+    parameter(
+        "hintSource",
+        "Hint Source",
+        "Where the rough matte comes from. Auto is the Hint input when it is connected, else a key of the screen colour.",
+        Group::Hint,
+        Kind::Choice(
+            &[
+                choice("auto", "Auto"),
+                choice("hint", "Hint Input"),
+                choice("sourceAlpha", "Source Alpha"),
+                choice("screen", "Screen Key"),
+            ],
+            |settings, index| settings.hint_source = at(HintSource::ALL, index),
+        ),
+    ),
+    parameter(
+        "hintChannel",
+        "Hint Channel",
+        "Which channel of the Hint input is the hint. Auto takes alpha where alpha says anything, else the picture's brightness.",
+        Group::Hint,
+        Kind::Choice(
+            &[
+                choice("auto", "Auto"),
+                choice("alpha", "Alpha"),
+                choice("red", "Red"),
+                choice("luminance", "Luminance"),
+            ],
+            |settings, index| settings.hint_channel = at(HintChannel::ALL, index),
+        ),
+    ),
+    animated(parameter(
+        "refinerStrength",
+        "Refiner Strength",
+        "How much of the model's edge refinement is applied; 1 is as trained. Models without a refiner ignore it.",
+        Group::Matte,
+        Kind::Double {
+            default: 1.0,
+            range: (0.0, 3.0),
+            set: |settings, value| settings.refiner_strength = value as f32,
+        },
+    )),
+    parameter(
+        "despeckle",
+        "Despeckle",
+        "Removes islands of the matte that are smaller than Despeckle Size.",
+        Group::Matte,
+        Kind::Boolean {
+            default: true,
+            set: |settings, on| settings.despeckle = on,
+        },
+    ),
+    animated(parameter(
+        "despeckleSize",
+        "Despeckle Size",
+        "Smallest island that is kept, in pixels of the full-size plate.",
+        Group::Matte,
+        Kind::Integer {
+            default: 400,
+            range: (1, 1_000_000),
+            slider: (50, 2000),
+            set: |settings, value| settings.despeckle_size = value.max(1).unsigned_abs(),
+        },
+    )),
+    parameter(
+        "upsampling",
+        "Upsampling",
+        "How the network's result is brought to the size of the plate.",
+        Group::Matte,
+        Kind::Choice(&[choice("lanczos", "Lanczos")], |settings, index| {
+            settings.upsampling = at(Upsampling::ALL, index)
+        }),
+    ),
+    animated(parameter(
+        "despillStrength",
+        "Despill Strength",
+        "How much of the screen's colour is taken out of the foreground. 1 is the original CorridorKey's way; it tints blond hair and other yellows, which half of it leaves as they are.",
+        Group::Foreground,
+        Kind::Double {
+            default: 0.5,
+            range: (0.0, 1.0),
+            set: |settings, value| settings.despill_strength = value as f32,
+        },
+    )),
+    shaping(parameter(
+        "output",
+        "Output",
+        "What the node writes. Processed is the premultiplied key; Foreground is straight, with alpha; Composite is the key over a checker.",
+        Group::Output,
+        Kind::Choice(
+            &[
+                choice("processed", "Processed"),
+                choice("matte", "Matte"),
+                choice("foreground", "Foreground"),
+                choice("composite", "Composite"),
+                choice("hint", "Hint"),
+                choice("sourceMatte", "Source x Matte"),
+            ],
+            |settings, index| settings.output = at(Output::ALL, index),
+        ),
+    )),
+    parameter(
+        STATUS_MODEL,
+        "Model in use",
+        "The model of the last render of this node.",
+        Group::Status,
+        Kind::Label,
+    ),
+    parameter(
+        STATUS_DEVICE,
+        "Device in use",
+        "The device of the last render, and why the ones before it were passed over.",
+        Group::Status,
+        Kind::Label,
+    ),
+    parameter(
+        STATUS_SIZE,
+        "Network size",
+        "The size at which the network saw the last frame.",
+        Group::Status,
+        Kind::Label,
+    ),
+    parameter(
+        STATUS_TIME,
+        "Last frame",
+        "How long the last frame took.",
+        Group::Status,
+        Kind::Label,
+    ),
+    parameter(
+        REFRESH_STATUS,
+        "Refresh Status",
+        "Reads the four lines above anew.",
+        Group::Status,
+        Kind::Button,
+    ),
+    parameter(
+        PURGE_CACHES,
+        "Purge Caches",
+        "Forgets every prediction and every idle network session, and gives their memory back.",
+        Group::Status,
+        Kind::Button,
+    ),
+];
+
+/// Id of the label that names the model.
+pub const STATUS_MODEL: &str = "statusModel";
+/// Id of the label that names the device.
+pub const STATUS_DEVICE: &str = "statusDevice";
+/// Id of the label that gives the network size.
+pub const STATUS_SIZE: &str = "statusSize";
+/// Id of the label that gives the last frame's time.
+pub const STATUS_TIME: &str = "statusTime";
+/// Id of the button that refreshes the labels.
+pub const REFRESH_STATUS: &str = "refreshStatus";
+/// Id of the button that empties the caches.
+pub const PURGE_CACHES: &str = "purgeCaches";
+
+/// The entry of a choice; an index that a newer version may have stored becomes the first entry.
+fn at<T: Copy>(all: &[T], index: usize) -> T {
+    all.get(index).copied().unwrap_or(all[0])
+}
+
+impl Default for Settings {
+    /// The table's defaults.
+    fn default() -> Self {
+        let mut settings = Self {
+            output: Output::ALL[0],
+            hint_source: HintSource::ALL[0],
+            hint_channel: HintChannel::ALL[0],
+            screen: ScreenColour::ALL[0],
+            input: InputColour::ALL[0],
+            model: String::new(),
+            resolution: Resolution::ALL[0],
+            device: DeviceChoice::ALL[0],
+            precision: PrecisionChoice::ALL[0],
+            refiner_strength: 0.0,
+            despill_strength: 0.0,
+            despeckle: false,
+            despeckle_size: 0,
+            upsampling: Upsampling::ALL[0],
+        };
+        for parameter in TABLE {
+            match parameter.kind {
+                Kind::Choice(_, set) => set(&mut settings, 0),
+                Kind::Double { default, set, .. } => set(&mut settings, default),
+                Kind::Integer { default, set, .. } => set(&mut settings, default),
+                Kind::Boolean { default, set } => set(&mut settings, default),
+                Kind::Text(set) => set(&mut settings, String::new()),
+                Kind::Label | Kind::Button => {}
+            }
+        }
+        settings
+    }
+}

@@ -1,0 +1,57 @@
+//! What the artist asked for, as one plain value.
+//!
+//! [`Settings`] is read once at the start of a render and passed down; nothing below it knows that
+//! there are parameters, hosts or time.
+
+use crate::keyer::{
+    DespillMethod, FinishSettings, HintChannel, HintSource, InputColour, Output, PixelScale,
+    Resolution, Screen, ScreenColour, Upsampling,
+};
+use crate::network::{DeviceChoice, PrecisionChoice};
+
+/// Every setting of one frame. Filled by the table in [`super::parameters`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Which picture is written.
+    pub output: Output,
+    /// Where the hint comes from.
+    pub hint_source: HintSource,
+    /// Which channel of the hint clip is the hint.
+    pub hint_channel: HintChannel,
+    /// The colour of the screen.
+    pub screen: ScreenColour,
+    /// The colour space of the Source clip.
+    pub input: InputColour,
+    /// Model id, `id` or `id@version`; empty for the shipped one.
+    pub model: String,
+    /// Network size.
+    pub resolution: Resolution,
+    /// Where the network runs.
+    pub device: DeviceChoice,
+    /// Arithmetic of the network.
+    pub precision: PrecisionChoice,
+    /// Weight of the refiner, 0–3, for models that have one.
+    pub refiner_strength: f32,
+    /// Despill, 0 (off) to 1.
+    pub despill_strength: f32,
+    /// Whether small islands of the matte are removed.
+    pub despeckle: bool,
+    /// Islands below this many full-scale pixels are removed.
+    pub despeckle_size: u32,
+    /// How the prediction comes to plate size.
+    pub upsampling: Upsampling,
+}
+
+impl Settings {
+    /// The part that shapes the finished picture but not what the network sees.
+    pub fn finish(&self, screen: Screen, scale: PixelScale) -> FinishSettings {
+        FinishSettings {
+            screen,
+            despill_strength: self.despill_strength,
+            despill_method: DespillMethod::Average,
+            despeckle: self.despeckle.then_some(self.despeckle_size),
+            upsampling: self.upsampling,
+            scale,
+        }
+    }
+}

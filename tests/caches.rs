@@ -1,0 +1,133 @@
+//! What is kept between renders of the real bundle, and what must not be.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::{difference, frame, hint, instance, load, plate, render, status};
+use ofx::Context;
+use ofx::host::{HostImage, HostOptions, Instance, Layout, RenderRequest};
+
+const FLOAT: Layout = Layout::FLOAT_RGBA;
+
+#[test]
+fn a_change_behind_the_network_does_not_run_it() {
+    let library = load(
+        &common::bundle_with_test_models("cache"),
+        HostOptions::strict(),
+    );
+    let bounds = frame(128, 96);
+    let node = instance(
+        &library,
+        Context::General,
+        &plate(bounds, FLOAT),
+        Some(&hint(bounds, FLOAT)),
+    );
+    node.set_str("model", "pass").unwrap();
+    let ran = |node: &Instance| {
+        let line = status(node, "statusTime");
+        assert!(line.contains("network") ^ line.contains("stored"), "{line}");
+        line.contains("network")
+    };
+    render(&node, "processed");
+    assert!(ran(&node), "the first frame needs the network");
+    for (id, value) in [
+        ("despillStrength", "0.25"),
+        ("despeckle", "false"),
+        ("despeckleSize", "50"),
+        ("output", "matte"),
+        ("output", "composite"),
+        ("output", "sourceMatte"),
+    ] {
+        node.set_str(id, value).unwrap();
+        node.render(&RenderRequest::at(1.0)).unwrap();
+        assert!(!ran(&node), "{id} = {value} must not run the network");
+    }
+    // Another node with the same plate and the same upstream settings shares the prediction.
+    let twin = instance(
+        &library,
+        Context::General,
+        &plate(bounds, FLOAT),
+        Some(&hint(bounds, FLOAT)),
+    );
+    twin.set_str("model", "pass").unwrap();
+    render(&twin, "processed");
+    assert!(!ran(&twin), "instances share predictions");
+    for (id, value) in [
+        ("hintSource", "screen"),
+        ("inputColor", "srgb"),
+        ("resolution", "512"),
+    ] {
+        node.set_str(id, value).unwrap();
+        node.render(&RenderRequest::at(1.0)).unwrap();
+        assert!(ran(&node), "{id} = {value} must run the network");
+    }
+    node.press("purgeCaches").unwrap();
+    node.render(&RenderRequest::at(1.0)).unwrap();
+    assert!(ran(&node), "an emptied cache has nothing");
+    library.assert_clean();
+}
+
+#[test]
+fn four_renders_of_one_frame_run_the_network_once() {
+    let library = load(
+        &common::bundle_with_test_models("together"),
+        HostOptions::strict(),
+    );
+    let bounds = frame(320, 192);
+    let (plate, hint) = (plate(bounds, FLOAT), hint(bounds, FLOAT));
+    let nodes: Vec<Instance> = (0..4)
+        .map(|_| instance(&library, Context::General, &plate, Some(&hint)))
+        .collect();
+    let pictures: Vec<HostImage> = std::thread::scope(|scope| {
+        let threads: Vec<_> = nodes
+            .iter()
+            .map(|node| scope.spawn(|| render(node, "processed")))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    for picture in &pictures[1..] {
+        assert_eq!(difference(&pictures[0], picture), 0.0);
+    }
+    let ran = nodes
+        .iter()
+        .filter(|node| status(node, "statusTime").contains("network"))
+        .count();
+    assert_eq!(
+        ran, 1,
+        "one of the four runs the network, the others wait for it"
+    );
+    library.assert_clean();
+}
+
+#[test]
+fn an_abort_leaves_no_message_and_nothing_cached() {
+    let library = load(
+        &common::bundle_with_test_models("abort"),
+        HostOptions::strict(),
+    );
+    let bounds = frame(320, 192);
+    let node = instance(
+        &library,
+        Context::General,
+        &plate(bounds, FLOAT),
+        Some(&hint(bounds, FLOAT)),
+    );
+    let handle = node.abort_handle();
+    handle.abort();
+    let failure = node
+        .render(&RenderRequest::at(1.0))
+        .expect_err("an aborted render has no picture");
+    assert_eq!(failure.message, None);
+    assert!(node.message().is_none());
+    handle.reset();
+    render(&node, "processed");
+    assert!(
+        status(&node, "statusTime").contains("network"),
+        "nothing of the aborted frame was kept"
+    );
+    library.assert_clean();
+}

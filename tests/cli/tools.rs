@@ -1,0 +1,154 @@
+//! What the command says about the machine and the plug-in.
+
+use crate::pictures::{hint_png, plate_png, read_png};
+use crate::{Desk, bundle, common};
+
+#[test]
+fn doctor_finds_everything_in_a_good_bundle() {
+    let desk = Desk::new();
+    let path = bundle().to_str().unwrap();
+    let run = desk.run(&["doctor", "--plugin", path, "--json"]).well();
+    let report = &run.json()[0];
+    assert_eq!(report["works"], true);
+    let check = |name: &str| {
+        let checks = report["checks"].as_array().unwrap();
+        checks
+            .iter()
+            .find(|check| check["name"] == name)
+            .unwrap_or_else(|| panic!("no {name}"))
+    };
+    for name in [
+        "plugin", "runtime", "cpu", "device", "model", "caches", "hosts", "log", "trial",
+    ] {
+        assert_eq!(check(name)["ok"], true, "{name}: {}", check(name));
+    }
+    let library = check("runtime")["facts"]["path"].as_str().unwrap();
+    let own = bundle().canonicalize().unwrap();
+    assert!(library.starts_with(own.to_str().unwrap()), "{library}");
+    assert_eq!(check("coreml")["ok"], cfg!(target_os = "macos"));
+    assert_eq!(check("hosts")["facts"]["installed"], false);
+    let text = desk.run(&["doctor", "--plugin", path]).well();
+    assert!(text.out.contains("A key can be made"), "{}", text.out);
+    assert_eq!(text.err, "");
+}
+
+#[test]
+fn doctor_names_what_is_missing_and_fails() {
+    let desk = Desk::new();
+    let bare = common::copy_of_bundle("cli-doctor", |bundle| {
+        std::fs::remove_file(bundle.join("Contents/Resources/models/base/base.onnx")).unwrap();
+    });
+    let run = desk.run(&["doctor", "--plugin", bare.to_str().unwrap()]);
+    assert_eq!(run.code, 5, "{}", run.out);
+    assert!(run.out.contains("FAIL  model"), "{}", run.out);
+    assert!(run.out.contains("CANNOT"), "{}", run.out);
+    let run = desk.run(&["doctor", "--plugin", "none.ofx.bundle", "--json"]);
+    assert_eq!(run.code, 6);
+    assert_eq!(run.json()[0]["works"], false);
+}
+
+#[test]
+fn doctor_writes_nothing_at_home() {
+    let desk = Desk::new();
+    desk.run(&["doctor", "--plugin", bundle().to_str().unwrap()])
+        .well();
+    let left: Vec<_> = std::fs::read_dir(desk.path("home")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn models_are_listed_and_verified() {
+    let desk = Desk::new();
+    let path = bundle().to_str().unwrap();
+    let run = desk.run(&["models", "list", "--json", "--plugin", path]);
+    let list = &run.json()[0];
+    let ids: Vec<&str> = list["models"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|model| model["id"].as_str().unwrap())
+        .collect();
+    assert!(ids.contains(&"base") && ids.contains(&"pass"), "{ids:?}");
+    // One of the test models is not a keyer's.
+    assert_eq!(run.code, 5);
+    assert_eq!(list["problems"][0]["code"], "model.graph");
+    let run = desk
+        .run(&["models", "verify", "base", "--plugin", path])
+        .well();
+    assert!(run.out.starts_with("sound: base@"), "{}", run.out);
+}
+
+#[test]
+fn parameters_are_those_of_the_table() {
+    let desk = Desk::new();
+    let path = bundle().to_str().unwrap();
+    let run = desk.run(&["params", "--json", "--plugin", path]).well();
+    let report = &run.json()[0];
+    assert_eq!(report["identifier"], common::ID);
+    let params = report["params"].as_array().unwrap();
+    let param = |id: &str| params.iter().find(|param| param["id"] == id).unwrap();
+    assert_eq!(param("output")["default"], "processed");
+    assert_eq!(param("despillStrength")["range"][1], 1.0);
+    let text = desk.run(&["params", "--plugin", path]).well();
+    assert!(
+        text.out
+            .contains("| `hintSource` | auto, hint, sourceAlpha, screen | auto |"),
+        "{}",
+        text.out
+    );
+}
+
+#[test]
+fn results_make_a_contact_sheet() {
+    let desk = Desk::new();
+    plate_png(&desk.path("samples/a.plate.png"));
+    hint_png(&desk.path("samples/a.hint.png"));
+    desk.key(&[
+        "--source",
+        "samples/a.plate.png",
+        "--hint",
+        "samples/a.hint.png",
+        "--output",
+        "matte,foreground,processed,composite",
+    ])
+    .well();
+    desk.run(&[
+        "sheet",
+        "--out",
+        "sheet.png",
+        "--width",
+        "96",
+        "--samples",
+        "samples",
+        "out",
+    ])
+    .well();
+    let sheet = read_png(&desk.path("sheet.png"));
+    assert_eq!(sheet.width(), 8 + 5 * (96 + 8));
+    // The middle of the plate's tile is the plate, and that of the hint's is the hint.
+    let sheet = sheet.to_rgb8();
+    let greens = sheet
+        .pixels()
+        .filter(|pixel| pixel.0[1] > 150 && pixel.0[0] < 60)
+        .count();
+    let whites = sheet.pixels().filter(|pixel| pixel.0 == [204; 3]).count();
+    assert!(greens > 2000 && whites > 200, "{greens} {whites}");
+}
+
+#[test]
+fn help_and_version_go_to_standard_output() {
+    let desk = Desk::new();
+    let help = desk.run(&["key", "--help"]).well();
+    assert!(
+        help.out.contains("--source") && help.out.contains("Exit codes"),
+        "{}",
+        help.out
+    );
+    let version = desk.run(&["--version"]).well();
+    assert_eq!(
+        version.out.trim(),
+        concat!("corridorkey ", env!("CARGO_PKG_VERSION"))
+    );
+    assert_eq!(desk.run(&[]).code, 2);
+    assert!(!desk.run(&["--help"]).well().out.contains("sheet"));
+}

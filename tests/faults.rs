@@ -1,0 +1,270 @@
+//! What goes wrong in real life, in the real bundle: each gives one clear sentence and a failed
+//! render, never a crash and never a plate passed off as a key; the next good frame clears it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use common::{frame, hint, instance, load, picture, plate, render};
+use ofx::host::{ClipFormat, FnClip, HostOptions, Instance, Layout, RenderRequest};
+use ofx::{Context, RectD};
+
+const FLOAT: Layout = Layout::FLOAT_RGBA;
+
+/// Renders and returns the sentence of the failure.
+fn sentence(node: &Instance) -> String {
+    let failure = node
+        .render(&RenderRequest::at(1.0))
+        .expect_err("this render must fail");
+    let message = failure.message.expect("a failure says why");
+    assert!(
+        message.len() > 40 && !message.contains("..") && !message.contains('\n'),
+        "a sentence that says what, why and what to do: {message}"
+    );
+    assert_eq!(
+        node.message().expect("the message stays on the node").text,
+        message
+    );
+    message
+}
+
+fn node(library: &ofx::host::Library) -> Instance {
+    let bounds = frame(96, 64);
+    instance(
+        library,
+        Context::General,
+        &plate(bounds, FLOAT),
+        Some(&hint(bounds, FLOAT)),
+    )
+}
+
+/// The one ONNX Runtime of a bundle.
+fn runtime(copy: &Path) -> std::path::PathBuf {
+    fs::read_dir(copy.join("Contents/Linux-x86-64"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| {
+            path.file_name()
+                .unwrap()
+                .to_string_lossy()
+                .starts_with("libonnxruntime")
+        })
+        .expect("the bundle carries ONNX Runtime")
+}
+
+#[test]
+fn a_missing_or_foreign_runtime_is_named() {
+    let copy = common::copy_of_bundle("no-runtime", |copy| fs::remove_file(runtime(copy)).unwrap());
+    let library = load(&copy, HostOptions::strict());
+    let text = sentence(&node(&library));
+    assert!(
+        text.contains("ONNX Runtime") && text.contains("libonnxruntime"),
+        "{text}"
+    );
+    library.assert_clean();
+
+    let copy = common::copy_of_bundle("foreign-runtime", |copy| {
+        fs::copy(
+            copy.join("Contents/Linux-x86-64/CorridorKey.ofx"),
+            runtime(copy),
+        )
+        .unwrap();
+    });
+    let library = load(&copy, HostOptions::strict());
+    let text = sentence(&node(&library));
+    assert!(text.contains("libonnxruntime"), "{text}");
+    library.assert_clean();
+
+    let copy = common::copy_of_bundle("text-runtime", |copy| {
+        fs::write(runtime(copy), "no library").unwrap()
+    });
+    let library = load(&copy, HostOptions::strict());
+    let text = sentence(&node(&library));
+    assert!(text.contains("libonnxruntime"), "{text}");
+    library.assert_clean();
+}
+
+#[test]
+fn a_damaged_model_is_refused() {
+    let model = |copy: &Path| copy.join("Contents/Resources/models/base/base.onnx");
+    type Damage = fn(Vec<u8>) -> Vec<u8>;
+    let cases: [(&str, Damage); 2] = [
+        ("truncated", |bytes| bytes[..bytes.len() / 2].to_vec()),
+        ("altered", |mut bytes| {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            bytes
+        }),
+    ];
+    for (name, damage) in cases {
+        let copy = common::copy_of_bundle(&format!("model-{name}"), |copy| {
+            let bytes = fs::read(model(copy)).unwrap();
+            fs::write(model(copy), damage(bytes)).unwrap();
+        });
+        let library = load(&copy, HostOptions::strict());
+        let text = sentence(&node(&library));
+        assert!(text.contains("base.onnx"), "{name}: {text}");
+        library.assert_clean();
+    }
+    let copy = common::copy_of_bundle("model-missing", |copy| {
+        fs::remove_file(model(copy)).unwrap()
+    });
+    let library = load(&copy, HostOptions::strict());
+    let text = sentence(&node(&library));
+    assert!(text.contains("base.onnx"), "{text}");
+    library.assert_clean();
+}
+
+#[test]
+fn models_that_cannot_work_say_so_and_the_next_good_frame_clears_it() {
+    let library = load(
+        &common::bundle_with_test_models("models"),
+        HostOptions::strict(),
+    );
+    let node = node(&library);
+    for (model, word) in [
+        ("nowhere", "nowhere"),
+        ("inputs", "input"),
+        ("nan", "not numbers"),
+    ] {
+        node.set_str("model", model).unwrap();
+        let text = sentence(&node);
+        assert!(text.contains(word), "{model}: {text}");
+    }
+    node.set_str("model", "pass").unwrap();
+    render(&node, "processed");
+    assert!(node.message().is_none(), "a good frame clears the message");
+    node.set_str("precision", "fp16").unwrap();
+    let text = sentence(&node);
+    assert!(text.contains("fp16"), "{text}");
+    library.assert_clean();
+}
+
+#[test]
+fn a_device_that_is_not_there_is_an_error_and_not_another_device() {
+    let library = load(
+        &common::bundle_with_test_models("devices"),
+        HostOptions::strict(),
+    );
+    let node = node(&library);
+    node.set_str("model", "pass").unwrap();
+    for (device, word) in [("cuda", "CUDA"), ("coreml", "CoreML")] {
+        node.set_str("device", device).unwrap();
+        let text = sentence(&node);
+        assert!(text.contains(word), "{text}");
+    }
+    node.set_str("device", "auto").unwrap();
+    render(&node, "matte");
+    let line = common::status(&node, "statusDevice");
+    assert!(
+        line.starts_with("CPU") && line.contains("CUDA") && line.contains("CoreML"),
+        "{line}"
+    );
+    library.assert_clean();
+}
+
+#[test]
+fn frames_without_an_image_fail_with_the_frame_number() {
+    let library = load(
+        &common::bundle_with_test_models("no-image"),
+        HostOptions::strict(),
+    );
+    let bounds = frame(96, 64);
+    let region = RectD {
+        x1: 0.0,
+        y1: 0.0,
+        x2: 96.0,
+        y2: 64.0,
+    };
+    let gap = |image: Arc<ofx::host::HostImage>| {
+        Arc::new(FnClip::new(
+            ClipFormat::default(),
+            region,
+            move |time: f64, _scale| (time != 7.0).then(|| image.clone()),
+        ))
+    };
+    let node = instance(&library, Context::General, &plate(bounds, FLOAT), None);
+    node.set_str("model", "pass").unwrap();
+    node.connect("Source", gap(plate(bounds, FLOAT))).unwrap();
+    let failure = node
+        .render(&RenderRequest::at(7.0))
+        .expect_err("no plate, no key");
+    let text = failure.message.expect("a failure says why");
+    assert!(text.contains("Source") && text.contains('7'), "{text}");
+    node.render(&RenderRequest::at(8.0))
+        .expect("the next frame has a plate");
+    assert!(node.message().is_none());
+
+    node.connect("Hint", gap(hint(bounds, FLOAT))).unwrap();
+    node.connect(
+        "Source",
+        Arc::new(ofx::host::StillClip::new(plate(bounds, FLOAT))),
+    )
+    .unwrap();
+    let failure = node
+        .render(&RenderRequest::at(7.0))
+        .expect_err("an empty hint is not a hint");
+    let text = failure.message.expect("a failure says why");
+    assert!(text.contains("Hint") && text.contains('7'), "{text}");
+    node.disconnect("Hint").unwrap();
+    node.render(&RenderRequest::at(7.0))
+        .expect("without a hint the screen is keyed");
+    node.set_str("hintSource", "hint").unwrap();
+    let failure = node
+        .render(&RenderRequest::at(7.0))
+        .expect_err("a hint was asked for by name");
+    assert!(
+        failure
+            .message
+            .expect("a failure says why")
+            .contains("Hint")
+    );
+    library.assert_clean();
+}
+
+#[test]
+fn odd_sizes_and_wild_values_render() {
+    let library = load(common::bundle(), HostOptions::strict());
+    for (width, height) in [(1, 1), (7, 5), (31, 2001), (2001, 3)] {
+        let bounds = frame(width, height);
+        let node = instance(
+            &library,
+            Context::General,
+            &plate(bounds, FLOAT),
+            Some(&hint(bounds, FLOAT)),
+        );
+        let found = render(&node, "processed");
+        assert_eq!(found.bounds(), bounds);
+        assert!(found.to_rgba_f32().iter().all(|value| value.is_finite()));
+    }
+    let bounds = frame(64, 48);
+    let wild = picture(bounds, FLOAT, |x, y| match (x + y) % 5 {
+        0 => [f32::NAN, 0.5, 0.1, 1.0],
+        1 => [f32::INFINITY, 0.5, f32::NEG_INFINITY, f32::NAN],
+        2 => [-3.0, 1e30, -1e30, 1.0],
+        _ => [0.1, 0.7, 0.2, 1.0],
+    });
+    let wild_hint = picture(bounds, FLOAT, |x, _| {
+        [if x % 2 == 0 { f32::NAN } else { 7.0 }; 4]
+    });
+    let node = instance(&library, Context::General, &wild, Some(&wild_hint));
+    for output in [
+        "processed",
+        "matte",
+        "foreground",
+        "composite",
+        "hint",
+        "sourceMatte",
+    ] {
+        let found = render(&node, output);
+        assert!(
+            found.to_rgba_f32().iter().all(|value| value.is_finite()),
+            "{output} is finite"
+        );
+    }
+    library.assert_clean();
+}

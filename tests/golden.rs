@@ -1,0 +1,361 @@
+//! The keyer against the original engine's own numbers.
+//!
+//! `tests/golden/` holds what the original computed; `convert.py` there says how it was stored and
+//! how exactly. Tolerances are the project's promise, not what happens to pass: pre-processing
+//! 1e-5, alpha and foreground 2e-4, processed and composite 2e-3. Where more is reached, the test
+//! asks for more.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use corridorkey::keyer::curve::{self, Negative};
+use corridorkey::keyer::despeckle::{CleanUp, Mask};
+use corridorkey::keyer::despill::Despill;
+use corridorkey::keyer::{
+    Composition, DespillMethod, Encoding, FinishSettings, Fit, Geometry, Layers, Normalisation,
+    Output, PixelScale, Planes, Pool, Prediction, Resolution, Screen, Size, SizeRule, Window,
+    finish, prepare,
+};
+use serde::Deserialize;
+
+/// One stored array, as `f32`.
+struct Array {
+    shape: Vec<usize>,
+    rows: Option<Vec<usize>>,
+    values: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    name: String,
+    r#type: String,
+    shape: Vec<usize>,
+    offset: usize,
+    rows: Option<Vec<usize>>,
+}
+
+fn load(name: &str) -> HashMap<String, Array> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let list = std::fs::read_to_string(folder.join(format!("{name}.json"))).unwrap();
+    let blob = std::fs::read(folder.join(format!("{name}.bin"))).unwrap();
+    let entries: Vec<Entry> = serde_json::from_str(&list).unwrap();
+    entries
+        .into_iter()
+        .map(|entry| {
+            let count: usize = entry.shape.iter().product();
+            let bytes = &blob[entry.offset..];
+            let pairs = || {
+                bytes
+                    .chunks_exact(2)
+                    .map(|b| u16::from_le_bytes([b[0], b[1]]))
+            };
+            let values: Vec<f32> = match entry.r#type.as_str() {
+                "f32" => bytes
+                    .chunks_exact(4)
+                    .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                    .take(count)
+                    .collect(),
+                "f16" => pairs()
+                    .map(|bits| half::f16::from_bits(bits).to_f32())
+                    .take(count)
+                    .collect(),
+                "unit" => pairs()
+                    .map(|value| f32::from(value) / 65535.0)
+                    .take(count)
+                    .collect(),
+                "u8" => bytes
+                    .iter()
+                    .map(|byte| f32::from(*byte) / 255.0)
+                    .take(count)
+                    .collect(),
+                other => panic!("{}: unknown type {other}", entry.name),
+            };
+            assert_eq!(values.len(), count, "{} is cut short", entry.name);
+            let array = Array {
+                shape: entry.shape,
+                rows: entry.rows,
+                values,
+            };
+            (entry.name, array)
+        })
+        .collect()
+}
+
+/// A picture (height, width, channels) as planes.
+fn picture(array: &Array) -> Planes {
+    let channels = array.shape.get(2).copied().unwrap_or(1);
+    Planes::from_interleaved(array.shape[1], array.shape[0], channels, &array.values).unwrap()
+}
+
+/// A tensor (channels, height, width) as planes.
+fn tensor(array: &Array) -> Planes {
+    let [channels, height, width] = array.shape[..] else {
+        panic!("a tensor has three dimensions")
+    };
+    Planes::from_vec(width, height, channels, array.values.clone()).unwrap()
+}
+
+/// The largest difference between stored rows and the same rows of a picture.
+fn difference(stored: &Planes, rows: Option<&[usize]>, ours: &Planes) -> f32 {
+    assert_eq!(stored.width(), ours.width());
+    assert_eq!(stored.channels(), ours.channels());
+    let mut worst = 0.0_f32;
+    for line in 0..stored.height() {
+        let y = rows.map_or(line, |rows| rows[line]);
+        for channel in 0..stored.channels() {
+            for (a, b) in stored.row(channel, line).iter().zip(ours.row(channel, y)) {
+                assert!(b.is_finite());
+                worst = worst.max((a - b).abs());
+            }
+        }
+    }
+    worst
+}
+
+/// The original's checkpoint: a square of a fixed side, the plate stretched into it.
+fn square(plate: Size, side: usize) -> Geometry {
+    let rule = SizeRule {
+        fit: Fit::Square,
+        multiple: 32,
+        min: side,
+        max_long: side,
+    };
+    Geometry::new(plate, plate, &rule, Resolution::Long512).unwrap()
+}
+
+#[test]
+fn curves_are_the_originals() {
+    let units = load("units");
+    for (name, exact, row) in [
+        (
+            "linear_to_srgb",
+            curve::linear_to_srgb as fn(f32) -> f32,
+            curve::row_to_srgb as fn(&mut [f32], Negative),
+        ),
+        (
+            "srgb_to_linear",
+            curve::srgb_to_linear,
+            curve::row_to_linear,
+        ),
+    ] {
+        let mut values = units["curve_in"].values.clone();
+        row(&mut values, Negative::Clamp);
+        for ((x, wanted), y) in units["curve_in"]
+            .values
+            .iter()
+            .zip(&units[name].values)
+            .zip(values)
+        {
+            let tolerance = 5e-7 * wanted.abs().max(1e-3);
+            assert!(
+                (y - wanted).abs() <= tolerance,
+                "{name} {x}: {y}, not {wanted}"
+            );
+            assert!((exact(*x) - wanted).abs() <= tolerance, "{name} {x}");
+        }
+        // The original reads what is below 0 as 0, and limits nothing above 1.
+        assert!(units["curve_in"].values.iter().any(|x| *x < 0.0));
+        assert!(units[name].values.iter().all(|y| *y >= 0.0));
+        assert!(units[name].values.iter().any(|y| *y > 1.5));
+    }
+}
+
+#[test]
+fn despill_is_the_originals() {
+    let units = load("units");
+    let plain = picture(&units["rgb"]);
+    for (name, strength, method) in [
+        ("despill_average_1", 1.0, DespillMethod::Average),
+        ("despill_average_05", 0.5, DespillMethod::Average),
+        ("despill_max_1", 1.0, DespillMethod::Max),
+    ] {
+        let mut ours = plain.clone();
+        let despill = Despill {
+            screen: Screen::Green,
+            strength,
+            method,
+        };
+        despill.row(ours.planes_mut());
+        let worst = difference(&picture(&units[name]), None, &ours);
+        assert!(worst < 3e-7, "{name}: {worst}");
+    }
+    // Nothing is limited: the input has colours below 0 and above 1, and so has the output.
+    let out = &units["despill_average_1"].values;
+    assert!(out.iter().any(|v| *v < 0.0) && out.iter().any(|v| *v > 1.0));
+}
+
+#[test]
+fn despeckle_is_the_originals_bit_for_bit() {
+    let units = load("units");
+    let matte = picture(&units["matte_in"]);
+    for (name, area, dilation, blur) in [
+        ("matte_clean_300_25_5", 300, 25, 5),
+        ("matte_clean_20_4_5", 20, 4, 5),
+        ("matte_clean_60_25_5", 60, 25, 5),
+    ] {
+        let clean_up = CleanUp {
+            area,
+            dilation,
+            blur,
+        };
+        let (width, height) = (matte.width(), matte.height());
+        let row = |y: usize| matte.row(0, y);
+        let mask = Mask::new(width, height, row, &clean_up, PixelScale::ONE);
+        let wanted = picture(&units[name]);
+        for y in 0..height {
+            let mut ours = matte.row(0, y).to_vec();
+            mask.apply(y, 0, &mut ours);
+            assert_eq!(ours, wanted.row(0, y), "{name} row {y}");
+        }
+    }
+}
+
+#[test]
+fn the_checkerboard_is_the_originals() {
+    let units = load("units");
+    let wanted = picture(&units["checker_300x200_srgb"]);
+    // Nothing in front of the board.
+    let size = wanted.size();
+    let rule = SizeRule {
+        fit: Fit::Aspect,
+        multiple: 1,
+        min: 1,
+        max_long: 4096,
+    };
+    let geometry = Geometry::new(size, size, &rule, Resolution::Auto).unwrap();
+    let prediction = Prediction {
+        alpha: Planes::new(size.width, size.height, 1),
+        foreground: Planes::new(size.width, size.height, 3),
+    };
+    let pool = Pool::new(0);
+    let settings = FinishSettings::default();
+    let rows = 0..size.height;
+    let key = finish(
+        &prediction,
+        &geometry,
+        Screen::Green,
+        &settings,
+        rows,
+        &pool,
+    )
+    .unwrap();
+    let layers = Layers {
+        key: Some(&key),
+        ..Layers::default()
+    };
+    let ours = Composition::new(Output::Composite, Encoding::Srgb, layers, PixelScale::ONE)
+        .unwrap()
+        .planes(Window::full(size))
+        .unwrap();
+    for channel in 0..3 {
+        for (a, b) in wanted.plane(0).iter().zip(ours.plane(channel)) {
+            assert!((a - b).abs() < 1e-6);
+        }
+    }
+    assert!(ours.plane(3).iter().all(|a| *a == 1.0));
+}
+
+#[test]
+fn pre_processing_is_the_originals() {
+    for (name, plate, encoding) in [
+        ("square256_srgb8", "plate_srgb_u8", Encoding::Srgb),
+        ("square256_linear_hdr", "plate_linear", Encoding::Linear),
+    ] {
+        let run = load(name);
+        let plate = picture(&run[plate]);
+        let hint = picture(&run["hint"]);
+        let pool = Pool::new(0);
+        let input = prepare(
+            &plate,
+            &hint,
+            &square(plate.size(), 256),
+            encoding,
+            Screen::Green,
+            &Normalisation::IMAGENET,
+            &pool,
+        )
+        .unwrap();
+        let ours = Planes::from_vec(input.width, input.height, 4, input.data).unwrap();
+        let stored = &run["model_input"];
+        let worst = difference(&tensor(stored), stored.rows.as_deref(), &ours);
+        assert!(worst < 1e-5, "{name}: {worst}");
+        if encoding == Encoding::Linear {
+            // The plate holds values below 0 and up to 9: the first are limited, the second not.
+            let smallest = -0.485 / 0.229;
+            let red = ours.plane(0);
+            assert!(red.iter().all(|v| *v >= smallest - 1e-5));
+            assert!(red.iter().any(|v| *v > (1.0 - 0.485) / 0.229));
+        }
+    }
+}
+
+#[test]
+fn what_follows_the_network_is_the_originals() {
+    for (name, side, despill_strength, despeckle) in [
+        ("square256_srgb8", 256, 1.0, Some(400)),
+        ("square256_linear_hdr", 256, 0.5, Some(60)),
+        ("square256_upscaled", 256, 0.0, None),
+        ("square512_linear_hdr", 512, 1.0, Some(200)),
+    ] {
+        let run = load(name);
+        let prediction = Prediction {
+            alpha: tensor(&run["model_alpha"]),
+            foreground: tensor(&run["model_fg"]),
+        };
+        let size = Size::new(
+            run["plate_size"].values[1] as usize,
+            run["plate_size"].values[0] as usize,
+        );
+        let geometry = square(size, side);
+        let pool = Pool::new(64 << 20);
+        let finish = |settings: &FinishSettings| {
+            let rows = 0..size.height;
+            finish(&prediction, &geometry, Screen::Green, settings, rows, &pool).unwrap()
+        };
+        let compare = |what: &str, ours: &Planes, tolerance: f32| {
+            let stored = &run[what];
+            let worst = difference(&picture(stored), stored.rows.as_deref(), ours);
+            assert!(worst < tolerance, "{name} {what}: {worst}");
+        };
+
+        let resized = finish(&FinishSettings {
+            despill_strength: 0.0,
+            despeckle: None,
+            ..FinishSettings::default()
+        });
+        // Both sides carry 16-bit rounding, of 8e-6, and Lanczos weights sum to 1.6 in magnitude.
+        compare("out_alpha", &resized.alpha(), 3e-5);
+        compare("out_fg", &resized.foreground(), 3e-5);
+
+        let settings = FinishSettings {
+            despill_strength,
+            despeckle,
+            ..FinishSettings::default()
+        };
+        let key = finish(&settings);
+        let compose = |output, encoding| {
+            let layers = Layers {
+                key: Some(&key),
+                ..Layers::default()
+            };
+            Composition::new(output, encoding, layers, PixelScale::ONE)
+                .unwrap()
+                .planes(Window::full(size))
+                .unwrap()
+        };
+        let processed = compose(Output::Processed, Encoding::Linear);
+        compare("out_processed", &processed, 6e-4);
+        let comp = compose(Output::Composite, Encoding::Srgb);
+        let opaque = comp.plane(3).iter().all(|a| *a == 1.0);
+        assert!(opaque);
+        let [red, green, blue] = [0, 1, 2].map(|c| comp.plane(c));
+        let colour = [red, green, blue].concat();
+        let comp = Planes::from_vec(size.width, size.height, 3, colour).unwrap();
+        compare("out_comp", &comp, 6e-4);
+        if name.contains("linear_hdr") {
+            // Despill lifts red and blue above 1, and that comes out.
+            assert!(processed.data().iter().any(|v| *v > 1.05));
+        }
+    }
+}
