@@ -93,6 +93,9 @@ pub struct Quirks {
     /// The instance knows nothing of the project: no size, offset, extent, aspect, rate, duration
     /// (melt).
     pub no_project: bool,
+    /// Reading or setting a property that is not there gives `kOfxStatErrBadIndex` instead of
+    /// `kOfxStatErrUnknown` (melt, now and then).
+    pub missing_is_bad_index: bool,
     /// `propGetDimension` of a property that is not there answers OK with 0 (melt).
     pub lenient_dimension: bool,
     /// Reading an integer or choice parameter gives `kOfxStatErrMissingHostFeature` (hostDemo).
@@ -128,6 +131,7 @@ impl Quirks {
             no_connected: true,
             empty_images: true,
             no_project: true,
+            missing_is_bad_index: true,
             lenient_dimension: true,
             no_presets: true,
             reload_per_instance: true,

@@ -86,9 +86,9 @@ pub mod rule {
     pub const DESTROY_READ: &str = "destroy.property";
     /// An answer that the action does not allow.
     pub const STATUS: &str = "action.status";
-    /// Memory of the memory suite not freed, or freed twice.
+    /// Memory of the memory suite not freed, or freed twice; image memory unlocked without a lock.
     pub const MEMORY: &str = "memory.balance";
-    /// A mutex destroyed while locked, unlocked by another thread, or never destroyed.
+    /// A mutex destroyed while locked, or unlocked by a thread that does not hold it.
     pub const MUTEX: &str = "mutex.balance";
 }
 

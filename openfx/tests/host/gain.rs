@@ -268,6 +268,12 @@ fn render(effect: Effect<'_>, args: &RenderArgs) -> Result<(), Error> {
     let gain = effect.param("gain")?.get_f64_at(args.time)? as f32;
     let tint = effect.param("tint")?.get_rgb_at(args.time)?;
     let source = effect.clip("Source")?.fetch(args.time, None)?;
+    if let Some(name) = source
+        .as_ref()
+        .and_then(|source| source.unique_identifier())
+    {
+        log(format!("source {name}"));
+    }
     let mask = match effect.clip_optional("Mask")? {
         Some(mask) if mask.connected() => mask.fetch(args.time, None)?,
         _ => None,

@@ -39,6 +39,11 @@ fn actions_come_in_the_order_of_real_hosts() {
         "render",
         "end sequence",
     ];
+    let take_log = || {
+        let mut log = take_log();
+        log.retain(|line| !line.starts_with("source"));
+        log
+    };
     instance.render(&RenderRequest::at(1.0)).unwrap();
     assert_eq!(take_log(), frame);
     instance.set("straight", Value::Bool(true)).unwrap();
@@ -388,5 +393,43 @@ fn animated_parameters_and_fields() {
     };
     assert!((blue(1.0) - 0.2).abs() < 1e-6);
     assert!((blue(2.0) - 0.4).abs() < 1e-6);
+    library.assert_clean();
+}
+
+#[test]
+fn every_picture_has_a_name_of_its_own_unless_it_is_given_one() {
+    let _turn = turn();
+    let library = library(HostOptions::strict());
+    let instance = instance(&library, Context::Filter);
+    let name = |id: &str, level: f32| {
+        let rgba = [level; 4].repeat(4 * 4);
+        let bounds = RectI::new(0, 0, 4, 4);
+        let mut image = HostImage::from_rgba_f32(bounds, &rgba, Layout::default()).unwrap();
+        image.id = id.into();
+        // The picture before is freed here, and its memory is likely to be used again.
+        instance
+            .connect("Source", Arc::new(StillClip::new(image)))
+            .unwrap();
+        take_log();
+        instance.render(&RenderRequest::at(1.0)).unwrap();
+        let again = take_log();
+        instance.render(&RenderRequest::at(2.0)).unwrap();
+        let named = |log: &[String]| {
+            log.iter()
+                .find(|l| l.starts_with("source"))
+                .unwrap()
+                .clone()
+        };
+        let first = named(&again);
+        assert_eq!(
+            first,
+            named(&take_log()),
+            "the same picture at another time"
+        );
+        first
+    };
+    let names = [name("", 0.1), name("", 0.2), name("", 0.3)];
+    assert!(names[0] != names[1] && names[1] != names[2] && names[0] != names[2]);
+    assert_eq!(name("mine", 0.1), "source mine");
     library.assert_clean();
 }

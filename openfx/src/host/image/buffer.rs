@@ -11,6 +11,10 @@ use super::super::error::{HostError, Result};
 /// Every buffer starts on such a boundary: a cache line, and enough for any vector load.
 const ALIGNMENT: usize = 64;
 
+/// What is asked of the allocator. More would cost the memory's zeroing by hand: for large blocks
+/// of ordinary alignment the system hands out fresh pages, which are zero already.
+const ORDINARY: usize = 16;
+
 /// The byte that lies at position `index` of a margin.
 const fn margin_byte(index: usize) -> u8 {
     0xA5 ^ (index as u8)
@@ -21,6 +25,8 @@ const fn margin_byte(index: usize) -> u8 {
 pub(super) struct Buffer {
     allocation: NonNull<u8>,
     layout: Allocation,
+    /// From the allocation to the first margin.
+    offset: usize,
     margin: usize,
     len: usize,
 }
@@ -36,36 +42,41 @@ impl Buffer {
     pub(super) fn zeroed(len: usize, margin: usize) -> Result<Self> {
         let margin = margin.max(1).next_multiple_of(ALIGNMENT);
         let layout = len
-            .checked_add(2 * margin)
-            .and_then(|total| Allocation::from_size_align(total, ALIGNMENT).ok())
+            .checked_add(2 * margin + ALIGNMENT)
+            .and_then(|total| Allocation::from_size_align(total, ORDINARY).ok())
             .ok_or_else(|| HostError::Memory(format!("a picture of {len} bytes")))?;
         // SAFETY: the layout's size is not zero, the margins see to that.
         let allocation = NonNull::new(unsafe { alloc_zeroed(layout) })
             .ok_or_else(|| HostError::Memory(format!("a picture of {len} bytes")))?;
-        let mut buffer = Self {
+        let address = allocation.addr().get();
+        let buffer = Self {
             allocation,
             layout,
+            offset: address.next_multiple_of(ALIGNMENT) - address,
             margin,
             len,
         };
         for start in [0, margin + len] {
             // SAFETY: both ranges of `margin` bytes lie inside the allocation of
-            // `len + 2 * margin` zeroed bytes, which nobody else knows yet.
-            let side = unsafe {
-                std::slice::from_raw_parts_mut(buffer.allocation.as_ptr().add(start), margin)
-            };
+            // `len + 2 * margin` zeroed bytes after the offset, which nobody else knows yet.
+            let side =
+                unsafe { std::slice::from_raw_parts_mut(buffer.first_margin().add(start), margin) };
             for (index, byte) in side.iter_mut().enumerate() {
                 *byte = margin_byte(index);
             }
         }
-        debug_assert!(buffer.bytes_mut().iter().take(8).all(|b| *b == 0));
         Ok(buffer)
     }
 
     /// The first byte between the margins. Valid for reads and writes of `len` bytes.
     pub(super) fn as_ptr(&self) -> *mut u8 {
         // SAFETY: `margin` lies inside the allocation.
-        unsafe { self.allocation.as_ptr().add(self.margin) }
+        unsafe { self.first_margin().add(self.margin) }
+    }
+
+    fn first_margin(&self) -> *mut u8 {
+        // SAFETY: the offset is below `ALIGNMENT`, which the allocation has to spare.
+        unsafe { self.allocation.as_ptr().add(self.offset) }
     }
 
     /// The bytes between the margins.
@@ -86,7 +97,7 @@ impl Buffer {
     pub(super) fn margin_damage(&self) -> (Option<usize>, Option<usize>) {
         let side = |start: usize| {
             // SAFETY: both margins lie inside the allocation and are initialised.
-            unsafe { std::slice::from_raw_parts(self.allocation.as_ptr().add(start), self.margin) }
+            unsafe { std::slice::from_raw_parts(self.first_margin().add(start), self.margin) }
         };
         let damaged = |(index, byte): &(usize, &u8)| **byte != margin_byte(*index);
         let before = side(0)

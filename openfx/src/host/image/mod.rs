@@ -8,6 +8,7 @@ mod convert;
 mod watch;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use self::buffer::Buffer;
 use super::error::{HostError, Result};
@@ -51,6 +52,9 @@ impl Default for Layout {
     }
 }
 
+/// Counts pictures, so that each has a name of its own even where memory is used again.
+static SERIALS: AtomicU64 = AtomicU64::new(1);
+
 /// A picture in memory.
 ///
 /// Rows are addressed by their OpenFX y coordinate (upwards, from `bounds().y1`), whatever their
@@ -69,8 +73,9 @@ pub struct HostImage {
     /// What its colour has been multiplied by.
     pub premultiplication: Premultiplication,
     /// Told to the plug-in as `kOfxImagePropUniqueIdentifier`; two pictures with the same text
-    /// must hold the same pixels. Empty = the host makes one up for every fetch.
+    /// must hold the same pixels. Empty = the host makes up one that no other picture has.
     pub id: String,
+    serial: u64,
 }
 
 impl HostImage {
@@ -113,6 +118,7 @@ impl HostImage {
                 Premultiplication::Opaque
             },
             id: String::new(),
+            serial: SERIALS.fetch_add(1, Ordering::Relaxed),
         })
     }
 
@@ -288,7 +294,6 @@ impl HostImage {
         out.scale = self.scale;
         out.pixel_aspect = self.pixel_aspect;
         out.field = self.field;
-        out.id.clone_from(&self.id);
         out.premultiplication = match (layout.components, self.layout.components) {
             (Components::Rgb, _) | (_, Components::Rgb) => Premultiplication::Opaque,
             _ => self.premultiplication,
@@ -323,6 +328,15 @@ impl HostImage {
             }
         }
         Ok(out)
+    }
+
+    /// A name that only pictures with the same pixels have.
+    pub(crate) fn name(&self) -> String {
+        if self.id.is_empty() {
+            format!("picture {}", self.serial)
+        } else {
+            self.id.clone()
+        }
     }
 
     /// The address of the pixel (x1, y1), as `kOfxImagePropData` has it.

@@ -22,10 +22,13 @@ impl Watch {
         let watch = Self {
             depth: image.depth(),
         };
-        let bytes = image.buffer.bytes_mut();
-        for (word, chunk) in bytes.chunks_mut(4).enumerate() {
-            let pattern = watch.word(word).to_ne_bytes();
-            chunk.copy_from_slice(&pattern[..chunk.len()]);
+        let (words, rest) = image.buffer.bytes_mut().as_chunks_mut::<4>();
+        for (index, word) in words.iter_mut().enumerate() {
+            *word = watch.word(index).to_ne_bytes();
+        }
+        let pattern = watch.word(words.len()).to_ne_bytes();
+        for (byte, pattern) in rest.iter_mut().zip(pattern) {
+            *byte = pattern;
         }
         watch
     }
@@ -137,10 +140,32 @@ impl Watch {
     }
 
     fn untouched(self, bytes: &[u8], position: usize) -> bool {
-        bytes.iter().zip(position..).all(|(byte, at)| {
-            let pattern = self.word(at / 4).to_ne_bytes();
-            *byte == pattern[at % 4]
-        })
+        let single = |bytes: &[u8], position: usize| {
+            bytes.iter().zip(position..).all(|(byte, at)| {
+                let pattern = self.word(at / 4).to_ne_bytes();
+                *byte == pattern[at % 4]
+            })
+        };
+        // Up to a whole word byte by byte, then words, many at a time without a branch.
+        let head = position.next_multiple_of(4) - position;
+        let Some((head, body)) = bytes.split_at_checked(head) else {
+            return single(bytes, position);
+        };
+        if !single(head, position) {
+            return false;
+        }
+        let (words, tail) = body.as_chunks::<4>();
+        let mut index = (position + head.len()) / 4;
+        for block in words.chunks(64) {
+            let differ = block.iter().zip(index..).fold(0, |differ, (word, at)| {
+                differ | (u32::from_ne_bytes(*word) ^ self.word(at))
+            });
+            if differ != 0 {
+                return false;
+            }
+            index += block.len();
+        }
+        single(tail, index * 4)
     }
 }
 

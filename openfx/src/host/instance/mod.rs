@@ -171,7 +171,7 @@ impl Instance {
     }
 
     /// Calls a function at every report of progress, from the thread that reports. It replaces the
-    /// one given before, and must neither edit nor render this instance.
+    /// one given before, and must neither edit, ask nor render this instance.
     pub fn on_progress(&self, callback: Box<dyn Fn(f64) + Send + Sync>) {
         lock(&self.0.effect.talk).on_progress = Some(callback.into());
     }

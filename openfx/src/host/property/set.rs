@@ -308,7 +308,11 @@ impl PropertySet {
             Some(rule::PROPERTY_UNKNOWN)
         };
         Refusal {
-            status: Status::ERR_UNKNOWN,
+            status: if self.options.quirks.missing_is_bad_index {
+                Status::ERR_BAD_INDEX
+            } else {
+                Status::ERR_UNKNOWN
+            },
             rule,
             detail: format!("{} has no property {text}", self.owner),
         }

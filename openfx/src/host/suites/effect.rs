@@ -338,13 +338,7 @@ fn input(
     let region = source
         .region_of_definition(time)
         .to_pixels(picture.scale, image.pixel_aspect);
-    let id = if image.id.is_empty() {
-        // The same picture in memory has the same name, as long as it lives.
-        format!("{} {time} {:p}", clip.name, Arc::as_ptr(&image))
-    } else {
-        image.id.clone()
-    };
-    describe_image(&props, &served, region, &id);
+    describe_image(&props, &served, region, &image.name());
     let digest = host.options.strict.then(|| hash(&served));
     Ok(Fetched {
         props: Arc::new(props),

@@ -167,6 +167,18 @@ fn a_host_that_lacks_a_property_says_so_and_blames_nobody() {
 }
 
 #[test]
+fn a_host_may_have_its_own_word_for_what_is_missing() {
+    let mut options = HostOptions::strict();
+    options.quirks.missing_is_bad_index = true;
+    let clip = PropertySet::new(SetKind::ClipInstance, "clip".into(), &Arc::new(options));
+    let read = clip.get::<c_int>(c"OfxPropNonsense", 0);
+    assert_eq!(
+        rule_of(read),
+        (Status::ERR_BAD_INDEX, Some(rule::PROPERTY_UNKNOWN))
+    );
+}
+
+#[test]
 fn clips_lend_their_names_to_out_arguments() {
     let options = Arc::new(HostOptions::strict());
     let names = ["Source", "Output"];
