@@ -1,12 +1,13 @@
 """From linear light to the picture a compositor receives: exposure, noise, chroma, compression."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .colour import to_srgb
+from .colour import shoulder, to_srgb
 from .draw import Draw, lerp
 
 LUMA = (0.299, 0.587, 0.114)
@@ -14,16 +15,6 @@ _LUMA_TABLE = """16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 
 18 22 37 56 68 109 103 77 24 35 55 64 81 104 113 92 49 64 78 87 103 121 120 101 72 92 95 98 112 100 103 99"""
 _CHROMA_TABLE = """17 18 24 47 99 99 99 99 18 21 26 66 99 99 99 99 24 26 56 99 99 99 99 99 47 66 99 99 99 99 99 99
 """ + "99 " * 32
-
-
-def sensor_noise(draw: Draw, linear: Tensor) -> Tensor:
-    """Shot noise that grows with light, read noise that does not; fresh, or softened by a denoiser."""
-    white = draw.grain(3)
-    soft = F.avg_pool2d(white, 3, 1, 1) * 2.2
-    grain = torch.where(draw.chance(0.35) > 0, soft, white)
-    grain = lerp(grain, grain.mean(1, keepdim=True) * 1.7, draw.uniform())
-    shot, read = draw.spread(1e-5, 2e-3), draw.spread(2e-4, 0.008)
-    return linear + grain * (linear.clamp(min=0) * shot + read.square()).sqrt() * draw.chance(0.85)
 
 
 def split(rgb: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,28 +47,71 @@ def quantised(plane: Tensor, table: str, strength: Tensor) -> Tensor:
     return (basis.T @ coded @ basis).transpose(3, 4).reshape(n, c, h, w)
 
 
-def recorded(draw: Draw, rgb: Tensor) -> Tensor:
-    """Codec: 4:4:4, 4:2:2 or 4:2:0 colour, JPEG-like compression, over-sharpening."""
-    luma, chroma = split(rgb)
-    half = F.avg_pool2d(chroma, 2)
-    coarse = F.avg_pool2d(chroma, (1, 2))
-    strength = draw.spread(0.06, 0.9)  # quality 97 … 55
-    jpeg = draw.chance(0.4)
-    half = lerp(half, quantised(half, _CHROMA_TABLE, strength), jpeg)
-    luma = lerp(luma, quantised(luma, _LUMA_TABLE, strength), jpeg)
-    size = rgb.shape[-2:]
-    half, coarse = (F.interpolate(t, size=size, mode="bilinear", align_corners=False) for t in (half, coarse))
-    kind = draw.uniform()
-    chroma = torch.where((kind < 0.35) | (jpeg > 0), half, torch.where(kind < 0.5, coarse, chroma))
-    rgb = join(luma, chroma)
-    return rgb + (rgb - F.avg_pool2d(rgb, 3, 1, 1)) * draw.sometimes(0.25, draw.uniform(0, 1.2))
+@dataclass
+class Camera:
+    """One camera and codec a picture, ``[n, 1, 1, 1]`` each; every exposure draws its grain afresh."""
 
+    exposure: Tensor
+    contrast: Tensor
+    ceiling: Tensor  # linear value at which the sensor clips; far above 1 for HDR plates
+    noisy: Tensor
+    denoised: Tensor  # grain softened by an in-camera denoiser
+    mono: Tensor  # share of the grain that is the same in all channels
+    shot: Tensor  # variance of the grain for each unit of light
+    read: Tensor  # standard deviation of the grain in the dark
+    chroma: Tensor  # below .35: halved both ways (4:2:0), below .5: halved across (4:2:2)
+    jpeg: Tensor
+    strength: Tensor  # of the compression, a factor on JPEG's tables; .06 … .9 is quality 97 … 55
+    sharpening: Tensor
+    eight_bit: Tensor
 
-def shot(draw: Draw, plate: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
-    """Photographs the plate; `others` (targets) get the same exposure and curve but no damage."""
-    exposure, contrast = torch.exp(draw.normal(0.25)), torch.exp(draw.normal(0.09))
-    rgb = to_srgb(sensor_noise(draw, (plate * exposure).clamp(0, 1)).clamp(0, 1)).pow(contrast)
-    eight_bit = draw.chance(0.5)
-    rgb = recorded(draw, rgb).clamp(0, 1)
-    rgb = lerp(rgb, (rgb * 255).round() / 255, eight_bit)
-    return rgb, *(to_srgb((t * exposure).clamp(0, 1)).pow(contrast) for t in others)
+    @classmethod
+    def drawn(cls, draw: Draw) -> "Camera":
+        hdr = draw.chance(0.15, "hdr")
+        return cls(
+            exposure=torch.exp(draw.normal(0.25)),
+            contrast=torch.exp(draw.normal(0.09)),
+            ceiling=1 + hdr * 1000,
+            noisy=draw.chance(0.85, "noise"),
+            denoised=draw.chance(0.35),
+            mono=draw.uniform(),
+            shot=draw.spread(1e-5, 2e-3),
+            read=draw.spread(2e-4, 0.008),
+            chroma=torch.where(hdr > 0, torch.ones_like(hdr), draw.uniform()),
+            jpeg=draw.chance(0.4, "jpeg") * (1 - hdr),
+            strength=draw.spread(0.06, 0.9),
+            sharpening=draw.sometimes(0.25, draw.uniform(0, 1.2)),
+            eight_bit=draw.chance(0.5) * (1 - hdr),
+        )
+
+    def curve(self, linear: Tensor) -> Tensor:
+        """Exposed linear light as the file's values: encoded, with the shoulder above white."""
+        light = torch.minimum((linear * self.exposure).clamp(min=0), self.ceiling)
+        return shoulder(to_srgb(light).pow(self.contrast))
+
+    def shoot(self, draw: Draw, plate: Tensor) -> Tensor:
+        light = torch.minimum((plate * self.exposure).clamp(min=0), self.ceiling)
+        light = torch.minimum(self._grained(draw, light).clamp(min=0), self.ceiling)
+        rgb = self._recorded(shoulder(to_srgb(light).pow(self.contrast))).clamp(min=0)
+        rgb = torch.minimum(rgb, shoulder(self.ceiling))
+        return lerp(rgb, (rgb * 255).round() / 255, self.eight_bit)
+
+    def _grained(self, draw: Draw, light: Tensor) -> Tensor:
+        """Shot noise that grows with light, read noise that does not; fresh, or denoised."""
+        white = draw.grain(3)
+        grain = torch.where(self.denoised > 0, F.avg_pool2d(white, 3, 1, 1) * 2.2, white)
+        grain = lerp(grain, grain.mean(1, keepdim=True) * 1.7, self.mono)
+        return light + grain * (light * self.shot + self.read.square()).sqrt() * self.noisy
+
+    def _recorded(self, rgb: Tensor) -> Tensor:
+        """Codec: 4:4:4, 4:2:2 or 4:2:0 colour, JPEG-like compression, over-sharpening."""
+        luma, chroma = split(rgb)
+        half = F.avg_pool2d(chroma, 2)
+        coarse = F.avg_pool2d(chroma, (1, 2))
+        half = lerp(half, quantised(half, _CHROMA_TABLE, self.strength), self.jpeg)
+        luma = lerp(luma, quantised(luma, _LUMA_TABLE, self.strength), self.jpeg)
+        size = rgb.shape[-2:]
+        half, coarse = (F.interpolate(t, size=size, mode="bilinear", align_corners=False) for t in (half, coarse))
+        chroma = torch.where((self.chroma < 0.35) | (self.jpeg > 0), half, torch.where(self.chroma < 0.5, coarse, chroma))
+        rgb = join(luma, chroma)
+        return rgb + (rgb - F.avg_pool2d(rgb, 3, 1, 1)) * self.sharpening

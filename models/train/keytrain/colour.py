@@ -18,6 +18,20 @@ def to_srgb(x: Tensor) -> Tensor:
     return torch.where(x <= 0.0031308, x * 12.92, curve)
 
 
+TOP = 1.25
+
+
+def shoulder(x: Tensor) -> Tensor:
+    """Encoded values as the network sees them: 0..1 unchanged, above white rolled off towards `TOP`.
+
+    Slope one at white, so that nothing kinks; an encoded 2 (linear 4.9) becomes 1.2, and no
+    highlight, however bright, leaves the range that was trained.
+    """
+    room = TOP - 1
+    over = (x - 1).clamp(min=0)
+    return torch.where(x <= 1, x, 1 + room * over / (room + over))
+
+
 # `fast_srgb` fits the sRGB curve with one square root; `fast_linear` is its exact inverse, so that
 # a pixel the network leaves alone comes back unchanged.  Both stay within 7e-3 of the true curve.
 _ROOT, _SLOPE, _LIFT, _SHIFT = 1.24788, 0.227633, 0.0003, -0.027018
@@ -32,8 +46,8 @@ def fast_linear(x: Tensor) -> Tensor:
 
 
 def fast_srgb(x: Tensor) -> Tensor:
-    """Square-root stand-in for `to_srgb`; clamped where the slope would grow without bound."""
-    root = (x.clamp(-1e-4, 1.0) + _LIFT).sqrt()
+    """Square-root stand-in for `to_srgb`, good up to the linear light that `TOP` stands for."""
+    root = (x.clamp(-1e-4, 2.0) + _LIFT).sqrt()
     return root * (_ROOT - _SLOPE * root) + (_SLOPE * _LIFT + _SHIFT)
 
 

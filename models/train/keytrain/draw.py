@@ -13,10 +13,12 @@ class Draw:
     """Draws for `count` square pictures of `size` pixels on one device.
 
     Values come as ``[count, channels, 1, 1]``; ``x`` and ``y`` are pixel centres ``[1, 1, size, size]``.
+    Events may have names; `force` makes named ones certain or impossible, for pictures that show
+    one effect.
     """
 
-    def __init__(self, count: int, size: int, device):
-        self.count, self.size, self.device = count, size, torch.device(device)
+    def __init__(self, count: int, size: int, device, force: dict[str, bool] | None = None):
+        self.count, self.size, self.device, self.force = count, size, torch.device(device), force or {}
         line = torch.arange(size, device=self.device, dtype=torch.float32) + 0.5
         self.y = line.view(1, 1, size, 1).expand(1, 1, size, size)
         self.x = line.view(1, 1, 1, size).expand(1, 1, size, size)
@@ -31,12 +33,13 @@ class Draw:
     def normal(self, scale=1.0, channels: int = 1) -> Tensor:
         return torch.randn(self.count, channels, 1, 1, device=self.device) * scale
 
-    def chance(self, probability: float) -> Tensor:
+    def chance(self, probability: float, event: str = "") -> Tensor:
         """One for the pictures an effect falls on, zero for the others."""
+        probability = float(self.force.get(event, probability))
         return (torch.rand(self.count, 1, 1, 1, device=self.device) < probability).float()
 
-    def sometimes(self, probability: float, value: Tensor, otherwise=0.0) -> Tensor:
-        hit = torch.rand(self.count, 1, 1, 1, device=self.device) < probability
+    def sometimes(self, probability: float, value: Tensor, otherwise=0.0, event: str = "") -> Tensor:
+        hit = self.chance(probability, event) > 0
         return torch.where(hit, value, torch.as_tensor(otherwise, device=self.device, dtype=value.dtype))
 
     def pick(self, options: int) -> Tensor:

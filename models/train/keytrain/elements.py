@@ -43,7 +43,7 @@ def hair_colour(draw: Draw, shade: Tensor, texture: Tensor) -> Tensor:
     dark = tone * draw.uniform(0.08, 0.8)
     light = (tone * draw.uniform(1, 2.2) + draw.uniform(0, 0.18)).clamp(0, 1)
     colour = lerp(dark, light, shade)
-    glow = draw.sometimes(0.2, draw.uniform(0.3, 1)) * (0.4 + 0.6 * shade)
+    glow = draw.sometimes(0.2, draw.uniform(0.3, 1), event="backlight") * (0.4 + 0.6 * shade)
     colour = lerp(colour, torch.ones_like(colour) * draw.uniform(0.7, 1) * (0.6 + 0.4 * tone), glow)
     return lerp(colour, texture, draw.chance(0.2))
 

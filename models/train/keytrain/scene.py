@@ -5,27 +5,34 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .camera import shot
+from .camera import Camera
 from .draw import Draw, lerp
 from .elements import Pool, filled_colour, over
 from .hints import make_hint
-from .noise import wide_blur
+from .noise import field, wide_blur
 from .optics import photographed
 from .screens import Screen, build_screen
 
 
 @dataclass
 class Scene:
-    """A training batch; colours sRGB-encoded, all values 0..1."""
+    """A training batch; colours sRGB-encoded, all 0..1 but `rgb`, which ends at `colour.TOP`.
+
+    `again` is a second photograph of the first few scenes: the same light, other grain.
+    """
 
     rgb: Tensor
     hint: Tensor
     alpha: Tensor
     foreground: Tensor
     screen: Tensor
+    again: Tensor
 
     def tensors(self) -> tuple[Tensor, ...]:
-        return self.rgb, self.hint, self.alpha, self.foreground, self.screen
+        return self.rgb, self.hint, self.alpha, self.foreground, self.screen, self.again
+
+    def window(self, x: int, y: int, size: int) -> "Scene":
+        return Scene(*(t[..., y : y + size, x : x + size] for t in self.tensors()))
 
 
 def spill(draw: Draw, foreground: Tensor, alpha: Tensor, screen: Screen) -> Tensor:
@@ -54,25 +61,37 @@ def screen_hued(draw: Draw, foreground: Tensor, base: Tensor, where: Tensor) -> 
     return lerp(foreground, (grey * hue).clamp(0, 1), where * draw.uniform(0.4, 0.95))
 
 
+def glare(draw: Draw, foreground: Tensor) -> Tensor:
+    """Light far above white, linear: glints, flames, lamps and wet skin, as HDR plates hold them."""
+    spots = ((field(draw, 1, (4, 90)) - draw.uniform(1.2, 2.8)) * draw.spread(1, 8)).clamp(0, 1)
+    bright = draw.sometimes(0.3, draw.spread(0.5, 40), event="glare") * spots
+    return foreground * (1 + bright) + bright * draw.uniform(0, 0.3)
+
+
 @torch.no_grad()
-def make_scene(pool: Pool, count: int, size: int) -> Scene:
-    draw = Draw(count, size, pool.device)
+def make_scene(pool: Pool, count: int, size: int, again: int = 0, force: dict[str, bool] | None = None) -> Scene:
+    """`count` scenes, the first `again` of them photographed twice; `force` as for `Draw`."""
+    draw = Draw(count, size, pool.device, force)
     front = pool.take(count, size)
     back = pool.take(count, size)
     element = front.element
     together = over(element, back.element)
-    element = lerp(element, together, draw.chance(0.25))
-    element = element * (1 - draw.chance(0.02))  # an empty stage
+    element = lerp(element, together, draw.chance(0.25, "crowd"))
+    element = element * (1 - draw.chance(0.02, "empty"))
     element = photographed(draw, element)
     alpha = element[:, 3:4]
     foreground = filled_colour(element)
     screen = build_screen(draw, alpha, back.texture)
-    disguise = draw.chance(0.05)
+    disguise = draw.chance(0.05, "disguise")
     foreground = screen_hued(draw, foreground, screen.base, disguise)
+    foreground = glare(draw, foreground)
     lit = foreground + spill(draw, foreground, alpha, screen)
     plate = lit * alpha + screen.dressed * (1 - alpha)
     glow = wide_blur(screen.dressed * (1 - alpha), draw.spread(4, 40)).clamp(min=0)
     glow = glow * draw.sometimes(0.5, draw.uniform().square() * 0.07)  # light wrap, lens flare
-    rgb, clean, behind = shot(draw, plate + glow, foreground, screen.clean + glow)
+    camera = Camera.drawn(draw)
+    rgb = camera.shoot(draw, plate + glow)
+    second = camera.shoot(draw, plate + glow)[:again]
     hint = make_hint(draw, alpha, rgb, screen.blue, torch.maximum(screen.cluttered, disguise))
-    return Scene(rgb, hint, alpha, clean, behind)
+    clean, behind = camera.curve(foreground).clamp(max=1), camera.curve(screen.clean + glow).clamp(max=1)
+    return Scene(rgb, hint, alpha, clean, behind, second)

@@ -25,7 +25,7 @@ class Screen:
 
 def lit_screen(draw: Draw) -> tuple[Tensor, Tensor, Tensor]:
     """Screen under uneven light: fall-off, blotches, folds of cloth, a floor line, a seam."""
-    blue = draw.chance(0.3)
+    blue = draw.chance(0.3, "blue")
     hue = torch.where(blue > 0, draw.uniform(0.54, 0.69), draw.uniform(0.25, 0.46))
     colour = from_hsv(hue, draw.uniform(0.42, 1).pow(0.7), draw.uniform(0.24, 1))
     base = (to_linear(colour.view(draw.count, 3, 1, 1)) + draw.uniform(0, 0.02)).clamp(0, 1)
@@ -55,7 +55,7 @@ def shadowed(draw: Draw, screen: Tensor, alpha: Tensor) -> Tensor:
     grid = F.affine_grid(turn, list(alpha.shape), align_corners=False)
     cast = F.grid_sample(soft, grid, padding_mode="border", align_corners=False).clamp(0, 1)
     firm = ((cast - 0.5) * draw.spread(1, 14) + 0.5).clamp(0, 1)
-    return screen * (1 - firm * draw.sometimes(0.55, draw.uniform(0.02, 0.75)))
+    return screen * (1 - firm * draw.sometimes(0.55, draw.uniform(0.02, 0.75), event="shadow"))
 
 
 def tracking_marks(draw: Draw, screen: Tensor, base: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ def tracking_marks(draw: Draw, screen: Tensor, base: Tensor) -> Tensor:
     dot, square = (u.square() + v.square() + 1e-6).sqrt() - arm, torch.maximum(u, v) - arm
     kind = draw.uniform()
     mark = torch.where(kind < 0.5, cross, torch.where(kind < 0.8, dot, square))
-    mark = (0.5 - mark).clamp(0, 1) * draw.chance(0.4)
+    mark = (0.5 - mark).clamp(0, 1) * draw.chance(0.4, "marks")
     hue = from_hsv(draw.uniform(), draw.uniform(), draw.uniform()).view(draw.count, 3, 1, 1)
     kind = draw.uniform()
     tape = torch.where(kind < 0.4, base * draw.uniform(0.2, 2), torch.where(kind < 0.7, draw.uniform(), to_linear(hue)))
@@ -87,7 +87,7 @@ def clutter(draw: Draw, screen: Tensor, texture: Tensor) -> tuple[Tensor, Tensor
     beyond = (0.5 - inward / draw.spread(1, 8)).clamp(0, 1) * draw.chance(0.7)
     u, _ = draw.turned(draw.uniform(0, math.pi))
     stand = (draw.spread(1.5, 16) - (u + draw.normal(0.25) * draw.size).abs() + 0.5).clamp(0, 1) * draw.chance(0.4)
-    mask = torch.maximum(beyond, stand) * draw.chance(0.22)
+    mask = torch.maximum(beyond, stand) * draw.chance(0.22, "clutter")
     return lerp(screen, texture * draw.spread(0.1, 1.3), mask), mask.amax((2, 3), keepdim=True).gt(0).float()
 
 

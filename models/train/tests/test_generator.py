@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from keytrain.camera import join, split
-from keytrain.colour import fast_linear, fast_srgb, to_linear, to_srgb
+from keytrain.colour import TOP, fast_linear, fast_srgb, shoulder, to_linear, to_srgb
 from keytrain.draw import Draw
 from keytrain.elements import FAMILIES, Pool, make_elements
 from keytrain.hints import make_hint
@@ -44,7 +44,9 @@ def test_scenes_are_sound_and_varied(pool):
     seed(2)
     scene = make_scene(pool, 16, 64)
     for part in scene.tensors():
-        assert part.isfinite().all() and part.min() >= 0 and part.max() <= 1
+        assert part.isfinite().all() and part.min() >= 0 and part.max() <= TOP
+    assert scene.rgb.max() > 1, "no plate with highlights"
+    assert max(part.max() for part in (scene.alpha, scene.hint, scene.foreground, scene.screen)) <= 1
     share = scene.alpha.mean((1, 2, 3))
     assert share.std() > 0.05, "all scenes are covered alike"
     assert ((scene.alpha > 0.02) & (scene.alpha < 0.98)).float().mean() > 0.005, "no soft edges"
@@ -88,8 +90,26 @@ def test_hints_cover_good_wrong_and_empty():
 def test_curves():
     x = torch.linspace(0, 1, 1001)
     assert (to_linear(to_srgb(x)) - x).abs().max() < 1e-5
-    inner = x[x < 0.99]  # the fitted curve ends at .9934
-    assert (fast_srgb(fast_linear(inner)) - inner).abs().max() < 1e-4
+    wide = torch.linspace(0, TOP, 1001)
+    assert (fast_srgb(fast_linear(wide)) - wide).abs().max() < 1e-4
     assert (fast_srgb(x) - to_srgb(x)).abs().max() < 7e-3
     rgb = torch.rand(2, 3, 4, 4)
     assert (join(*split(rgb)) - rgb).abs().max() < 1e-5
+
+
+def test_shoulder_leaves_0_to_1_alone_and_bounds_the_rest():
+    x = torch.tensor([0.0, 0.5, 1.0, 1.01, 2.0, 4.3, 1e6])
+    y = shoulder(x)
+    assert torch.equal(y[:3], x[:3])
+    assert (y[1:] > y[:-1]).all() and y[-1] <= TOP
+    assert y[3] - 1 == pytest.approx(0.01, rel=0.05)
+
+
+def test_two_exposures_differ_by_their_grain_alone(pool):
+    seed(6)
+    scene = make_scene(pool, 8, 64, again=4, force={"noise": True})
+    difference = (scene.again - scene.rgb[:4]).abs()
+    assert 0 < difference.mean() < 0.05
+    seed(6)
+    still = make_scene(pool, 8, 64, again=4, force={"noise": False})
+    assert torch.equal(still.again, still.rgb[:4])
