@@ -12,7 +12,8 @@ import torch
 from keytrain import checkpoint
 from keytrain.elements import Pool
 from keytrain.evaluate import Model, scores
-from keytrain.export import manifest, store_half, to_onnx
+from keytrain.export import manifest, rounded, store_half, to_onnx
+from keytrain.half import to_half
 from keytrain.losses import backdrops, losses, total, unsteadiness
 from keytrain.network import Keyer, axis, macs_per_pixel, pack_input, projection_matte
 from keytrain.scene import make_scene
@@ -149,6 +150,19 @@ def test_half_storage_is_small_and_close(tmp_path, net):
     onnx.save(half, path)
     table = tomllib.loads(manifest(path, "9.9.9"))
     assert table["format"] == 1 and table["version"] == "9.9.9" and len(table["sha256"]) == 64
+
+
+def test_half_graph_loads_and_stays_close(tmp_path, net):
+    path = tmp_path / "net.onnx"
+    rounded(net, path)
+    stored = onnx.load(path)
+    half = to_half(stored)
+    kinds = {w.name: w.data_type for w in half.graph.initializer}
+    convolutions = [n for n in half.graph.node if n.op_type == "Conv"]
+    assert convolutions and all(kinds[n.input[1]] == onnx.TensorProto.FLOAT16 for n in convolutions)
+    x = plate_like(96, 160).numpy()
+    for one, other in zip(run(stored, x), run(half, x)):
+        assert np.abs(one - other).max() < 5e-3
 
 
 def test_any_plate_size_and_scores(tmp_path, net):
