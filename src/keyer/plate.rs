@@ -20,6 +20,8 @@ pub struct Normalisation {
     /// Smallest and largest encoded value that the model was trained on; what lies beyond is shown
     /// to it as the nearest. A highlight of 30 then looks white, and not like nothing it ever saw.
     pub range: [f32; 2],
+    /// Where the roll-off towards the end of the range begins; at the end itself there is none.
+    pub shoulder: f32,
 }
 
 impl Normalisation {
@@ -28,10 +30,29 @@ impl Normalisation {
         mean: [0.485, 0.456, 0.406],
         std: [0.229, 0.224, 0.225],
         range: Self::UNLIMITED,
+        shoulder: f32::INFINITY,
     };
 
     /// No limit: the original's way.
     pub const UNLIMITED: [f32; 2] = [f32::NEG_INFINITY, f32::INFINITY];
+
+    /// An encoded value as the model is shown it, before mean and deviation.
+    ///
+    /// Up to the shoulder it is unchanged. Above, the distance `d` from it becomes `r d / (r + d)`,
+    /// `r` being the room up to the end of the range: slope one at the shoulder, so that nothing
+    /// kinks, and the end only for an infinite light. Highlights stay in the order of their
+    /// brightness and never leave what the model was trained on.
+    #[inline(always)]
+    pub fn shown(&self, value: f32) -> f32 {
+        let [least, most] = self.range;
+        let over = value - self.shoulder;
+        let room = most - self.shoulder;
+        // Computed for every value, so that the choice is a mask; where there is no shoulder the
+        // quotient is not a number and never chosen.
+        let rolled = self.shoulder + room * over / (room + over);
+        let value = if over > 0.0 { rolled } else { value };
+        value.max(least).min(most)
+    }
 
     /// `Ok` when every result of a finite colour is finite.
     ///
@@ -150,9 +171,8 @@ pub fn prepare(
                     }
                     let mean = normalisation.mean[channel];
                     let inverse = 1.0 / normalisation.std[channel];
-                    let [least, most] = normalisation.range;
                     for value in row {
-                        *value = (value.max(least).min(most) - mean) * inverse;
+                        *value = (normalisation.shown(*value) - mean) * inverse;
                     }
                 }
                 for row in rows {
@@ -187,6 +207,7 @@ mod tests {
         mean: [0.0; 3],
         std: [1.0; 3],
         range: Normalisation::UNLIMITED,
+        shoulder: f32::INFINITY,
     };
 
     fn geometry(size: Size) -> Geometry {
@@ -272,6 +293,27 @@ mod tests {
         let (encoding, screen) = (Encoding::Srgb, Screen::Green);
         let input = prepare(&plate, &hint, &geometry, encoding, screen, &limited, &pool).unwrap();
         assert_eq!(input.data[..4], [0.0, 0.25, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn highlights_roll_off_and_keep_their_order() {
+        let rolling = Normalisation {
+            range: [0.0, 1.25],
+            shoulder: 1.0,
+            ..PLAIN
+        };
+        for value in [0.0, 0.3, 0.999, 1.0] {
+            assert_eq!(rolling.shown(value), value);
+        }
+        assert_eq!(rolling.shown(-3.0), 0.0);
+        assert_eq!(rolling.shown(1.25), 1.125);
+        assert_eq!(rolling.shown(1.75), 1.1875);
+        let values = [1.0, 1.001, 1.3, 2.0, 4.3, 90.0, LARGEST];
+        let shown = values.map(|value| rolling.shown(value));
+        assert!(shown.is_sorted_by(|a, b| a < b), "{shown:?}");
+        assert!(shown[6] <= 1.25);
+        assert!((shown[1] - 1.001).abs() < 1e-5, "slope one at the shoulder");
+        assert_eq!(PLAIN.shown(30.0), 30.0);
     }
 
     #[test]

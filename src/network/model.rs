@@ -18,6 +18,7 @@
 //! std = [0.229, 0.224, 0.225]
 //! range = [0.0, 1.0]              # optional: encoded values that the model was trained on; others
 //!                                 # are shown to it as the nearest of these
+//! shoulder = 1.0                  # optional: values above are rolled off towards the range's end
 //! screens = ["green", "blue"]     # taken without channel exchange; default green only
 //! refiner = "refiner_scale"       # optional: a one-value input that scales the refiner
 //!
@@ -126,6 +127,7 @@ struct Input {
     std: [f32; 3],
     #[serde(default = "unlimited")]
     range: [f32; 2],
+    shoulder: Option<f32>,
     #[serde(default = "green")]
     screens: Vec<String>,
     refiner: Option<String>,
@@ -242,6 +244,12 @@ impl Model {
         if least.is_nan() || most.is_nan() || least >= most {
             return Err("range must be the smallest and the largest value, in this order".into());
         }
+        let shoulder = manifest.input.shoulder.unwrap_or(f32::INFINITY);
+        let usable =
+            shoulder.is_finite() && most.is_finite() && shoulder > least && shoulder < most;
+        if manifest.input.shoulder.is_some() && !usable {
+            return Err("shoulder must lie inside the range, whose end must be a number".into());
+        }
         let screens = manifest
             .input
             .screens
@@ -266,7 +274,12 @@ impl Model {
             path: path.with_file_name(&manifest.file),
             sha256,
             size_rule: size_rule(&manifest.size)?,
-            normalisation: Normalisation { mean, std, range },
+            normalisation: Normalisation {
+                mean,
+                std,
+                range,
+                shoulder,
+            },
             screens,
             input: manifest.input.name,
             refiner: manifest.input.refiner,

@@ -54,9 +54,33 @@ fn a_manifest_is_read_as_documented() {
         loaded.signature.inputs[0].shape.as_ref().unwrap()[2],
         Dimension::Named("h".into())
     );
+    assert_eq!(model.normalisation.range, Normalisation::UNLIMITED);
+    assert_eq!(model.normalisation.shown(30.0), 30.0);
     // Without a word about screens it is green alone.
     let (_folder, model) = read(&graph, |manifest| manifest);
     assert_eq!(model.unwrap().screens, [Screen::Green]);
+}
+
+#[test]
+fn a_shoulder_lies_inside_the_range() {
+    let graph = graphs::transparent();
+    let with = |words: &str| {
+        let manifest = support::manifest("test", "1", &graph, words);
+        let folder = tempfile::tempdir().unwrap();
+        Model::read(&support::write(folder.path(), "test", &manifest, &graph))
+    };
+    let model = with("range = [0.0, 1.25]\nshoulder = 1.0").unwrap();
+    assert_eq!(model.normalisation.shown(1.25), 1.125);
+    for words in [
+        "shoulder = 1.0",
+        "range = [0.0, 1.0]\nshoulder = 1.0",
+        "range = [0.5, 2.0]\nshoulder = 0.5",
+        "range = [0.0, 2.0]\nshoulder = nan",
+    ] {
+        let error = with(words).unwrap_err();
+        assert_eq!(error.code(), "model.manifest", "{words}");
+        assert!(error.to_string().contains("shoulder"), "{error}");
+    }
 }
 
 #[test]

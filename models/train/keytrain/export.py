@@ -121,8 +121,8 @@ sha256 = "{digest}"
 name = "input"
 mean = {list(MEAN)}
 std = {list(STD)}
-
-shoulder = {TOP}       # values above white are rolled off towards this one
+range = [0.0, {TOP}]   # encoded values that it was trained on
+shoulder = 1.0        # above it highlights are rolled off towards the range's end
 screens = ["green", "blue"]    # seen as they are; other colours change places with green first
 
 [output]
