@@ -177,6 +177,7 @@ fn own_size() -> SizeRule {
         multiple: 1,
         min: 1,
         max_long: 8192,
+        auto_long: 8192,
     }
 }
 

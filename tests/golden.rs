@@ -120,6 +120,7 @@ fn square(plate: Size, side: usize) -> Geometry {
         multiple: 32,
         min: side,
         max_long: side,
+        auto_long: side,
     };
     Geometry::new(plate, plate, &rule, Resolution::Long512).unwrap()
 }
@@ -222,6 +223,7 @@ fn the_checkerboard_is_the_originals() {
         multiple: 1,
         min: 1,
         max_long: 4096,
+        auto_long: 4096,
     };
     let geometry = Geometry::new(size, size, &rule, Resolution::Auto).unwrap();
     let prediction = Prediction {

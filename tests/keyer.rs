@@ -52,6 +52,7 @@ fn rule(fit: Fit) -> SizeRule {
         multiple: 32,
         min: 32,
         max_long: 2048,
+        auto_long: 2048,
     }
 }
 

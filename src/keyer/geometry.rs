@@ -29,6 +29,9 @@ pub struct SizeRule {
     pub min: usize,
     /// Neither side is longer.
     pub max_long: usize,
+    /// The longest side that Auto chooses; Full goes on to `max_long`. Models that keep the plate's
+    /// aspect only.
+    pub auto_long: usize,
 }
 
 /// Sides of a stretched or full picture are multiples of this for [`Fit::Square`], so that an
@@ -54,7 +57,7 @@ impl Geometry {
     ///
     /// | choice | aspect kept | square |
     /// |---|---|---|
-    /// | Auto | the plate's own size | ≤ 1000 → 512, ≤ 2000 → 1024, ≤ 3000 → 1536, else 2048 squared |
+    /// | Auto | the plate's own size, up to the model's `auto_long` | ≤ 1000 → 512, ≤ 2000 → 1024, ≤ 3000 → 1536, else 2048 squared |
     /// | 512 … 2048 | that many pixels on the long side | squared |
     /// | Full | the plate's own size | its own shape, both sides up to multiples of 64 |
     ///
@@ -80,7 +83,11 @@ impl Geometry {
         let longest = rule.longest()?;
         let (content, network) = match rule.fit {
             Fit::Aspect => {
-                let long = fixed_side(resolution).unwrap_or(full_scale.long());
+                let long = match resolution {
+                    Resolution::Full => full_scale.long(),
+                    Resolution::Auto => full_scale.long().min(rule.auto_long),
+                    _ => fixed_side(resolution).unwrap_or(full_scale.long()),
+                };
                 let content = scaled_to(full_scale, long.min(longest));
                 (content, rule.padded(content, rule.multiple))
             }
@@ -209,6 +216,7 @@ mod tests {
         multiple: 32,
         min: 64,
         max_long: 2048,
+        auto_long: 2048,
     };
     const SQUARE: SizeRule = SizeRule {
         fit: Fit::Square,
@@ -296,6 +304,7 @@ mod tests {
         assert_eq!(
             error(SizeRule {
                 max_long: 31,
+                auto_long: 31,
                 ..ASPECT
             }),
             "model.size-rule"
@@ -327,6 +336,7 @@ mod tests {
                 multiple,
                 min: 64,
                 max_long,
+                auto_long: max_long,
             };
             let resolution = Resolution::from_index(resolution).unwrap();
             let full = Size::new(width, height);

@@ -186,6 +186,7 @@ mod tests {
             multiple: 32,
             min: 32,
             max_long,
+            auto_long: max_long,
         };
         Geometry::new(plate, plate, &rule, Resolution::Auto).unwrap()
     }

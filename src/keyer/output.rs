@@ -330,6 +330,7 @@ mod tests {
                 multiple: 8,
                 min: 8,
                 max_long,
+                auto_long: max_long,
             };
             let geometry = Geometry::new(size, size, &rule, Resolution::Auto).unwrap();
             let wave = |size: Size, channels: usize, low: f32, high: f32| {

@@ -202,6 +202,7 @@ mod tests {
         multiple: 32,
         min: 32,
         max_long: 2048,
+        auto_long: 2048,
     };
     const PLAIN: Normalisation = Normalisation {
         mean: [0.0; 3],
@@ -338,6 +339,7 @@ mod tests {
                 RULE,
                 SizeRule {
                     max_long: 32,
+                    auto_long: 32,
                     ..RULE
                 },
             ] {

@@ -31,6 +31,7 @@
 //! multiple = 32
 //! min = 64
 //! max_long = 4096
+//! auto_long = 2048                # optional: the longest side that Auto chooses (fit = "aspect")
 //! bytes_per_pixel = 640           # optional: working memory, for the budget
 //!
 //! [precision]
@@ -155,6 +156,7 @@ struct Size {
     multiple: usize,
     min: usize,
     max_long: usize,
+    auto_long: Option<usize>,
     bytes_per_pixel: Option<u64>,
 }
 
@@ -488,6 +490,7 @@ fn size_rule(size: &Size) -> std::result::Result<SizeRule, String> {
         multiple,
         min,
         max_long,
+        auto_long,
         ..
     } = *size;
     if multiple == 0 || min == 0 || max_long < min || max_long < multiple || max_long > 1 << 16 {
@@ -498,6 +501,7 @@ fn size_rule(size: &Size) -> std::result::Result<SizeRule, String> {
         multiple,
         min,
         max_long,
+        auto_long,
     })
 }
 
