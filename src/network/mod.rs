@@ -19,6 +19,7 @@ pub mod device;
 pub mod engine;
 pub mod error;
 pub mod gate;
+pub mod greenformer;
 pub mod model;
 pub mod models;
 pub mod onnx;

@@ -1,0 +1,9 @@
+//! CorridorKey's own network, "GreenFormer": a Hiera encoder, two decoders and a refiner.
+//!
+//! Its official checkpoint holds weights only. Everything else is here, without any runtime: which
+//! tensors there are, how the weights file of this project is laid out, and the network itself as
+//! an ONNX graph, made for one picture size at a time.
+//!
+//! * [`tensors`]: names and shapes of the checkpoint's tensors.
+
+pub mod tensors;
