@@ -5,5 +5,9 @@
 //! an ONNX graph, made for one picture size at a time.
 //!
 //! * [`tensors`]: names and shapes of the checkpoint's tensors.
+//! * [`weights`]: the weights file that an import leaves.
+//! * [`graph`]: the network as an ONNX graph.
 
+pub mod graph;
 pub mod tensors;
+pub mod weights;
