@@ -1,0 +1,13 @@
+//! CorridorKey's own network, "GreenFormer": a Hiera encoder, two decoders and a refiner.
+//!
+//! Its official checkpoint holds weights only. Everything else is here, without any runtime: which
+//! tensors there are, how the weights file of this project is laid out, and the network itself as
+//! an ONNX graph, made for one picture size at a time.
+//!
+//! * [`tensors`]: names and shapes of the checkpoint's tensors.
+//! * [`weights`]: the weights file that an import leaves.
+//! * [`graph`]: the network as an ONNX graph.
+
+pub mod graph;
+pub mod tensors;
+pub mod weights;
