@@ -6,7 +6,7 @@ from torch import Tensor
 
 from .colour import fast_linear
 
-WEIGHTS = {"matte": 2.0, "coarse": 0.5, "paint": 3.5, "paint_edges": 0.6, "composite": 1.6, "screen": 0.6, "steady": 2.0}
+WEIGHTS = {"matte": 2.0, "coarse": 0.5, "paint": 3.5, "paint_edges": 0.6, "composite": 1.6, "screen": 0.6, "steady": 5.0}
 
 
 def unknown(alpha: Tensor, reach: int = 6) -> Tensor:

@@ -20,6 +20,7 @@ import torch
 import torch.distributed as dist
 
 from . import checkpoint
+from .colour import TOP
 from .elements import Pool
 from .losses import backdrops, losses, total, unsteadiness
 from .network import Keyer, pack_input
@@ -39,6 +40,7 @@ def options() -> argparse.Namespace:
     add("--seed", type=int, default=1)
     add("--batch", type=int, default=32, help="scenes a step on each GPU")
     add("--again", type=int, default=8, help="of them seen twice, with other grain and moved")
+    add("--grain", type=float, default=0.024, help="the most grain added to them")
     add("--move", type=int, default=16, help="how far, in pixels (a multiple of 8)")
     add("--crop", type=int, default=448)
     add("--element", type=int, default=576, help="side of the pool's elements in pixels")
@@ -124,6 +126,15 @@ def windows(scene: Scene, again: int, move: int, size: int) -> tuple[Scene, Scen
     return scene.window(x, y, size), second.window(u, v, size), (u - x, v - y)
 
 
+def grainy(pictures: tuple[torch.Tensor, ...], top: float) -> list[torch.Tensor]:
+    """Exposures of the same scenes with more grain, even over the encoded values, up to `top`.
+
+    Film shows it so, and a lifted grade.
+    """
+    strength = torch.rand(len(pictures[0]), 1, 1, 1, device=pictures[0].device) * top
+    return [(rgb + torch.randn_like(rgb) * strength).clamp(0, TOP) for rgb in pictures]
+
+
 def shared(one: torch.Tensor, other: torch.Tensor, shift: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
     """The parts of two windows that show the same place."""
     dx, dy = shift
@@ -191,7 +202,9 @@ def main() -> None:
         scene, second, shift = windows(compose(pool, o.batch, o.crop + o.move, o.again), o.again, o.move, o.crop)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, o)
-        rgb, hint = torch.cat([scene.rgb, second.rgb]), torch.cat([scene.hint, second.hint])
+        once, twice = grainy((scene.rgb[: o.again], second.rgb), o.grain)
+        rgb = torch.cat([once, scene.rgb[o.again :], twice])
+        hint = torch.cat([scene.hint, second.hint])
         x = pack_input(rgb, hint).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, dtype=torch.bfloat16):
             out = forward(x)
