@@ -13,14 +13,15 @@ use super::model::{Graph, Model};
 use super::onnx::Dimension;
 use super::runtime::{self, Given, Runtime, Wanted};
 use super::session::{Key, panic_text};
+use super::tiled::{self, Tiled};
 use super::{Control, POLL};
 use crate::keyer::{NetworkInput, Planes, Prediction};
 
 /// A session that is ready to run.
 #[derive(Debug)]
 pub struct Engine {
-    /// Running needs the session for itself: the runtime's own Run is not safe from two threads.
-    session: Mutex<Session>,
+    /// Running needs the sessions for itself: the runtime's own Run is not safe from two threads.
+    network: Mutex<Network>,
     model: Arc<Model>,
     key: Key,
     input: CString,
@@ -29,6 +30,15 @@ pub struct Engine {
     foreground: CString,
     /// How long building took.
     built: Duration,
+}
+
+/// The network, ready to run.
+#[derive(Debug)]
+enum Network {
+    /// In one piece.
+    Whole(Session),
+    /// In tiles, see [`tiles`](super::tiles).
+    Tiled(Box<Tiled>),
 }
 
 impl Engine {
@@ -41,8 +51,18 @@ impl Engine {
         let begun = Instant::now();
         let graph = model.load()?;
         let sizes = free_sizes(&model, &graph, &key)?;
-        let session = session(runtime, &graph, &key, &sizes, threads)
-            .map_err(|error| failure(&model, &key, &error, true))?;
+        let ready = |error: ort::Error| failure(&model, &key, &error, true);
+        let network = match (model.layout(key.width, key.height), &model.tiles) {
+            (Some(layout), Some((seams, _))) => {
+                let parts = tiled::parts(&graph.bytes, &model, &key, &layout, seams)?;
+                let session = |bytes: &[u8]| session(runtime, bytes, &key, &[], threads);
+                let tiled = Tiled::build(&parts, layout, seams, &model, session).map_err(ready)?;
+                Network::Tiled(Box::new(tiled))
+            }
+            _ => Network::Whole(
+                session(runtime, &graph.bytes, &key, &sizes, threads).map_err(ready)?,
+            ),
+        };
         let name = |name: &str| {
             CString::new(name).map_err(|_| Error::ModelGraph {
                 path: model.path.clone(),
@@ -64,7 +84,7 @@ impl Engine {
             None => None,
         };
         Ok(Self {
-            session: Mutex::new(session),
+            network: Mutex::new(network),
             input: name(&model.input)?,
             alpha: name(&model.alpha)?,
             foreground: name(&model.foreground)?,
@@ -100,15 +120,21 @@ impl Engine {
         let mut foreground = self.room(pixels * 3)?;
         let mut guard = loop {
             super::check(control)?;
-            if let Some(session) = self.session.try_lock_for(POLL) {
-                break session;
+            if let Some(network) = self.network.try_lock_for(POLL) {
+                break network;
             }
         };
         let options =
             RunOptions::new().map_err(|error| failure(&self.model, &self.key, &error, false))?;
         let begun = Instant::now();
-        let session: &mut Session = &mut guard;
+        let network: &mut Network = &mut guard;
         let ran = stoppable(&options, control, || {
+            let session = match network {
+                Network::Whole(session) => session,
+                Network::Tiled(tiled) => {
+                    return tiled.run(&options, input, &mut alpha, &mut foreground);
+                }
+            };
             let shape = |channels| [1, channels, height as i64, width as i64];
             let (four, one, three) = (shape(4), shape(1), shape(3));
             let mut given = vec![Given {
@@ -283,7 +309,7 @@ fn free_sizes(model: &Model, graph: &Graph, key: &Key) -> Result<Vec<(String, i6
 
 fn session(
     runtime: &Runtime,
-    graph: &Graph,
+    graph: &[u8],
     key: &Key,
     sizes: &[(String, i64)],
     threads: usize,
@@ -292,7 +318,7 @@ fn session(
     for (name, size) in sizes {
         builder = builder.with_dimension_override(name, *size)?;
     }
-    builder.commit_from_memory(&graph.bytes)
+    builder.commit_from_memory(graph)
 }
 
 /// Turns what the runtime says into a sentence, and finds out whether memory was the matter.

@@ -12,6 +12,7 @@
 //! * [`engine`]: one model on one device at one size: built, run, checked.
 //! * [`session`]: the engines that are kept, and for how long.
 //! * [`cache`]: the predictions that are kept.
+//! * [`tiles`]: how a frame that is too large for one piece falls into several.
 //! * [`options`]: everything that environment variables can say.
 
 pub mod cache;
@@ -29,6 +30,8 @@ pub(crate) mod proto;
 pub mod runtime;
 pub mod service;
 pub mod session;
+mod tiled;
+pub mod tiles;
 
 #[cfg(test)]
 #[path = "../../tests/support/onnx.rs"]

@@ -34,6 +34,16 @@
 //! auto_long = 2048                # optional: the longest side that Auto chooses (fit = "aspect")
 //! bytes_per_pixel = 640           # optional: working memory, for the budget
 //!
+//! [tiles]                         # optional: where the network may be cut, see the module `tiles`
+//! features = "x3"
+//! thumbnail = "thumbnail"
+//! context = "y3"
+//! screen = "screen8"
+//! channels = 112                  # of features and context
+//! scale = 8                       # pixels for each of their values
+//! margin = 64                     # pixels from a tile's edge that may differ
+//! pixels = 2500000                # larger frames are worked in tiles of at most this size
+//!
 //! [precision]
 //! stored = "fp16"
 //! run = ["fp32"]                  # the first is what "auto" means
@@ -47,6 +57,7 @@ use super::checksum;
 use super::device::{Precision, PrecisionChoice};
 use super::error::{Error, Result};
 use super::onnx::{self, Dimension, Port, Signature};
+use super::tiles::{Layout, Seams};
 use crate::keyer::{Fit, Normalisation, Screen, SizeRule};
 
 /// The manifest's file name.
@@ -91,6 +102,8 @@ pub struct Model {
     pub precisions: Vec<Precision>,
     /// Working memory per pixel of the network's input, in bytes.
     pub bytes_per_pixel: u64,
+    /// Where the network may be cut into parts, if it may, and the most pixels of a tile.
+    pub tiles: Option<(Seams, usize)>,
 }
 
 /// A model's file in memory, checked against its manifest.
@@ -117,6 +130,7 @@ struct Manifest {
     input: Input,
     output: Output,
     size: Size,
+    tiles: Option<Tiles>,
     precision: Run,
 }
 
@@ -158,6 +172,19 @@ struct Size {
     max_long: usize,
     auto_long: Option<usize>,
     bytes_per_pixel: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tiles {
+    features: String,
+    thumbnail: String,
+    context: String,
+    screen: String,
+    channels: usize,
+    scale: usize,
+    margin: usize,
+    pixels: usize,
 }
 
 #[derive(Deserialize)]
@@ -293,7 +320,14 @@ impl Model {
                 .bytes_per_pixel
                 .unwrap_or(BYTES_PER_PIXEL)
                 .max(1),
+            tiles: manifest.tiles.map(tiles).transpose()?,
         })
+    }
+
+    /// How a frame of this size is worked in tiles; `None` when it is worked in one piece.
+    pub fn layout(&self, width: usize, height: usize) -> Option<Layout> {
+        let (seams, pixels) = self.tiles.as_ref()?;
+        Layout::new(width, height, self.size_rule.multiple, *pixels, seams)
     }
 
     /// `id@version`.
@@ -332,11 +366,18 @@ impl Model {
     pub fn memory(&self, width: usize, height: usize) -> u64 {
         // The runtime holds the weights about twice: as read, and arranged for its kernels.
         let weights = std::fs::metadata(&self.path).map_or(0, |facts| facts.len()) * 2;
-        weights.saturating_add(
-            (width as u64)
-                .saturating_mul(height as u64)
-                .saturating_mul(self.bytes_per_pixel),
-        )
+        let pixels = (width as u64).saturating_mul(height as u64);
+        let work = match (self.layout(width, height), &self.tiles) {
+            // Encode and finish keep what one tile needs each; of the whole frame there are the
+            // small tensors, about six of them at once while it is surveyed.
+            (Some(layout), Some((seams, _))) => {
+                let tile = (layout.width * layout.height) as u64 * self.bytes_per_pixel * 3 / 2;
+                let small = (seams.channels * 4 * 6 / (seams.scale * seams.scale)) as u64;
+                tile.saturating_add(pixels.saturating_mul(small))
+            }
+            _ => pixels.saturating_mul(self.bytes_per_pixel),
+        };
+        weights.saturating_add(work)
     }
 
     /// The largest size of the shape `width` × `height` whose memory is within `budget` bytes and
@@ -496,6 +537,10 @@ fn size_rule(size: &Size) -> std::result::Result<SizeRule, String> {
     if multiple == 0 || min == 0 || max_long < min || max_long < multiple || max_long > 1 << 16 {
         return Err("the sizes make no sense: multiple and min must be above 0, and max_long at least either and at most 65536".into());
     }
+    let auto_long = auto_long.unwrap_or(max_long);
+    if !(min..=max_long).contains(&auto_long) {
+        return Err("size.auto_long must lie between size.min and size.max_long".into());
+    }
     Ok(SizeRule {
         fit,
         multiple,
@@ -503,6 +548,33 @@ fn size_rule(size: &Size) -> std::result::Result<SizeRule, String> {
         max_long,
         auto_long,
     })
+}
+
+fn tiles(tiles: Tiles) -> std::result::Result<(Seams, usize), String> {
+    let Tiles {
+        channels,
+        scale,
+        margin,
+        pixels,
+        ..
+    } = tiles;
+    let usable = (1..=4096).contains(&channels)
+        && (1..=64).contains(&scale)
+        && (1..=4096).contains(&margin)
+        && pixels >= (4 * margin).pow(2);
+    if !usable {
+        return Err("[tiles] makes no sense: channels, scale and margin must be above 0, and pixels at least (4 * margin) squared".into());
+    }
+    let seams = Seams {
+        features: tiles.features,
+        thumbnail: tiles.thumbnail,
+        context: tiles.context,
+        screen: tiles.screen,
+        channels,
+        scale,
+        margin,
+    };
+    Ok((seams, pixels))
 }
 
 fn screen(name: &str) -> std::result::Result<Screen, String> {

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from . import checkpoint
 from .colour import TOP
-from .network import MEAN, STD, Keyer
+from .network import MEAN, STD, WIDTHS, Keyer
 
 OPSET = 17
 
@@ -133,7 +133,8 @@ foreground = "fg"
 fit = "aspect"        # the plate keeps its shape and is padded by replication
 multiple = 32
 min = 64
-max_long = 2048
+max_long = 4096
+auto_long = 2048
 bytes_per_pixel = 300
 
 [tiles]               # tensors at 1/8 of the size between the network's three parts
@@ -141,6 +142,10 @@ features = "x3"
 thumbnail = "thumbnail"
 context = "y3"
 screen = "screen8"
+channels = {WIDTHS[2]}
+scale = 8
+margin = 64
+pixels = 2500000      # larger frames are worked in tiles
 
 [precision]
 stored = "fp16"
