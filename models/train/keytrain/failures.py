@@ -19,7 +19,7 @@ from .colour import TOP, to_linear, to_srgb
 from .draw import Draw, lerp
 from .elements import filled_colour, make_elements, make_figure, make_furry, make_glass, make_mesh, make_object, make_rods
 from .noise import blur, field, wide_blur
-from .screens import lit_screen, tracking_marks
+from .screens import lit_screen
 
 COUNT = 8
 QUIET = {"marks": False, "shadow": False, "clutter": False, "hdr": False, "jpeg": False, "noise": True, "blue": False}
@@ -71,6 +71,18 @@ def padded(image: Tensor, work, reach: int) -> Tensor:
 def softened(image: Tensor, sigma: float) -> Tensor:
     width = torch.full((len(image), 1, 1, 1), sigma)
     return padded(image, lambda x: blur(x, width), 4 * math.ceil(sigma)).clamp(min=0)
+
+
+def seen(element: Tensor, sigma: float = 0.6) -> Tensor:
+    """The element through a lens; cover within 0.4 % of none or full becomes exact, as in `optics`."""
+    return settled(softened(element, sigma))
+
+
+def settled(element: Tensor) -> Tensor:
+    alpha = element[:, 3:4]
+    keep = (alpha > 0.004).float()
+    alpha = torch.where(alpha > 0.996, torch.ones_like(alpha), alpha * keep)
+    return torch.cat([torch.minimum(element[:, :3] * keep, alpha), alpha], 1)
 
 
 def smeared(image: Tensor, angle: Tensor, length: Tensor, steps: int = 49) -> Tensor:
@@ -159,7 +171,7 @@ def start(side: int, seed: int, **force: bool) -> tuple[Draw, Tensor, Tensor]:
 def dark_cloth(side: int) -> list[Shot]:
     """Subjects of linear luminance .01 to .06 under an even veil of screen light."""
     draw, clean, base = start(side, 101)
-    element = softened(people(side), 0.6)
+    element = seen(people(side))
     paint = filled_colour(element)
     tone = (paint * element[:, 3:4]).sum((1, 2, 3), keepdim=True) / (3 * element[:, 3:4].sum((1, 2, 3), keepdim=True))
     paint = lerp(paint, paint.mean(1, keepdim=True), draw.uniform(0.3, 0.9)) * draw.spread(0.01, 0.06) / tone
@@ -168,49 +180,81 @@ def dark_cloth(side: int) -> list[Shot]:
 
 
 def backlit_hair(side: int) -> list[Shot]:
-    """Fur and hair that glow with light from behind; the hint covers the thin strands too."""
+    """Fur lit from behind: bodies dark, thin strands near white; the hint covers the strands too."""
     draw, clean, base = start(side, 102)
-    element = softened(subjects(make_furry, side, 42, backlight=True), 0.6)
+    element = seen(subjects(make_furry, side, 42, backlight=True))
     alpha = element[:, 3:4]
+    thin = ((1 - softened(alpha, 5.0)) * 1.8).clamp(0, 1)
+    paint = filled_colour(element)
+    paint = lerp(paint * 0.4, 0.4 * paint + draw.uniform(0.35, 0.6) * torch.tensor([1.0, 0.95, 0.85]).view(1, 3, 1, 1), thin)
     hint = good_hint(grown(alpha, 6), 0.2)
-    return compose(draw, element, clean, base, soft(alpha, 0.05, 0.8), hint=hint, wrap=0.05, sheen=0.15)
+    return compose(draw, element, clean, base, soft(alpha, 0.05, 0.8), foreground=paint, hint=hint, wrap=0.05, sheen=0.15)
 
 
 def faint_glass(side: int) -> list[Shot]:
     """Glass, bubbles and plastic sheet, mostly of cover .05 to .2, inside the hint."""
     draw, clean, base = start(side, 103)
     drawn = subjects(make_glass, side, 43, 3 * COUNT)
-    element = softened(fittest(drawn, soft(drawn[:, 3:4], 0.05, 0.2)), 0.6)
+    element = seen(fittest(drawn, soft(drawn[:, 3:4], 0.05, 0.2)))
     alpha = element[:, 3:4]
     return compose(draw, element, clean, base, soft(alpha, 0.05, 0.2), hint=good_hint(alpha, 0.04), sheen=0)
 
 
+def standing(elements: Tensor, bottom: float, tall: float = 0.6) -> Tensor:
+    """Elements scaled to `tall` of the picture's height, their lowest row at `bottom` (a share of it), centred."""
+    count, side = len(elements), elements.shape[-1]
+    turn = torch.zeros(count, 2, 3)
+    for k, cover in enumerate(elements[:, 3] > 0.5):
+        rows, columns = cover.any(1).nonzero().flatten() + 0.5, cover.any(0).nonzero().flatten() + 0.5
+        top, low, left, right = (2 * v / side - 1 for v in (rows[0], rows[-1], columns[0], columns[-1]))
+        grow = max(float(low - top) / (2 * tall), float(right - left) / 1.2)
+        turn[k, 0, 0] = turn[k, 1, 1] = grow
+        turn[k, 0, 2], turn[k, 1, 2] = (left + right) / 2, low - grow * (2 * bottom - 1)
+    grid = F.affine_grid(turn, list(elements.shape), align_corners=False)
+    return F.grid_sample(elements, grid, align_corners=False)
+
+
+def taped(draw: Draw, base: Tensor) -> tuple[Tensor, Tensor]:
+    """Crosses and squares of tape in a lattice, 12 to 40 px across: cover and colour."""
+    pitch, arm = draw.uniform(70, 150), draw.uniform(6, 20)
+    u, v = draw.turned(draw.normal(0.15))
+    u, v = u / pitch + draw.uniform(), v / pitch + draw.uniform()
+    u, v = (u - u.round()).abs() * pitch, (v - v.round()).abs() * pitch
+    thin = arm * draw.uniform(0.15, 0.35)
+    cross = torch.minimum(torch.maximum(u - arm, v - thin), torch.maximum(v - arm, u - thin))
+    shape = torch.where(draw.chance(0.7) > 0, cross, torch.maximum(u, v) - arm * 0.7)
+    tapes = torch.tensor([[0.9, 0.9, 0.9], [0.01, 0.01, 0.01], [0.8, 0.15, 0.02], [0.6, 0.02, 0.3], [0.05, 0.1, 0.7], [0.3, 0.3, 0.3]])
+    tape = torch.cat([tapes, tapes[:2]])[: draw.count].view(-1, 3, 1, 1)
+    tape = torch.where(draw.chance(0.3) > 0, base * draw.uniform(0.3, 0.6), tape)
+    return (0.5 - shape).clamp(0, 1), tape
+
+
 def marker_grid(side: int) -> list[Shot]:
-    """A lattice of tracking marks; those further than 24 px from the subject are looked at."""
-    draw, clean, base = start(side, 104, marks=True)
-    element = softened(people(side), 0.6)
-    dressed = tracking_marks(draw, clean, base)
+    """A lattice of tape of any colour; what lies further than 24 px from the subject is looked at."""
+    draw, clean, base = start(side, 104)
+    element = seen(standing(people(side), 1.0, 0.7))
+    tape, colour = taped(draw, base)
     far = 1 - grown((element[:, 3:4] > 0).float(), 24)
-    mark = ((dressed - clean).abs().amax(1, keepdim=True) > 0.01).float() * far
-    return compose(draw, element, clean, base, mark, dressed=dressed)
+    return compose(draw, element, clean, base, (tape > 0.5).float() * far, dressed=lerp(clean, colour, softened(tape, 0.6)))
 
 
 def floor_shadow(side: int) -> list[Shot]:
     """The subject's shadow along the floor, firm at its feet and softer further off, on a floor of another tone."""
     draw, clean, base = start(side, 105)
-    element = softened(people(side), 0.6)
+    foot = 0.78
+    element = seen(standing(people(side), foot))
     alpha = element[:, 3:4]
-    feet = side * 0.85
-    steep, slant = draw.uniform(0.35, 0.7) * (1 - 2 * draw.chance(0.3)), draw.normal(0.5)
-    turn = torch.zeros(COUNT, 2, 3)
+    feet = side * foot
+    line = 2 * foot - 1
+    steep, slant = draw.uniform(0.25, 0.5) * (1 - 2 * draw.chance(0.5)), draw.normal(0.5)
+    slant = slant + 0.5 * slant.sign()
+    turn = torch.zeros(COUNT, 2, 3)  # rows below the feet (above, where steep > 0) show the body folded over, leaning aside
     turn[:, 0, 0] = 1
-    turn[:, 0, 1:2] = slant.flatten(1)
-    turn[:, 0, 2:3] = -(slant * (2 * feet / side - 1)).flatten(1)
-    turn[:, 1, 1:2] = (1 / steep).flatten(1)
-    turn[:, 1, 2:3] = ((2 * feet / side - 1) * (1 - 1 / steep)).flatten(1)
+    turn[:, 0, 1:2], turn[:, 0, 2:3] = (slant / steep).flatten(1), (-slant / steep * line).flatten(1)
+    turn[:, 1, 1:2], turn[:, 1, 2:3] = (1 / steep).flatten(1), (line * (1 - 1 / steep)).flatten(1)
     grid = F.affine_grid(turn, list(alpha.shape), align_corners=False)
     sharp, wide = (F.grid_sample(softened(alpha, s), grid, align_corners=False) for s in (1.5, 12.0))
-    cast = lerp(sharp, wide, ((draw.y - feet).abs() / (0.35 * side)).clamp(0, 1))
+    cast = lerp(sharp, wide, ((draw.y - feet).abs() / (0.3 * side)).clamp(0, 1))
     floor = torch.where(draw.y > 0.7 * side, draw.uniform(0.75, 1.1), torch.ones_like(draw.y))
     dark = clean * floor * (1 - cast * draw.uniform(0.4, 0.75))
     mark = (cast > 0.3).float() * (1 - grown((alpha > 0).float(), 8))
@@ -220,7 +264,7 @@ def floor_shadow(side: int) -> list[Shot]:
 def screen_hued(side: int) -> list[Shot]:
     """Subjects of which large parts have the screen's own hue; the hint tells them apart."""
     draw, clean, base = start(side, 106)
-    element = softened(people(side), 0.6)
+    element = seen(people(side))
     paint = filled_colour(element)
     hued = ((field(draw, 1, (80, 200)) + 0.5) * 8).clamp(0, 1)
     grey = paint.mean(1, keepdim=True).clamp(min=0.03)
@@ -233,7 +277,7 @@ def screen_hued(side: int) -> list[Shot]:
 def plain_people(side: int) -> list[Shot]:
     """Figures with hair before a green screen, nothing else: what bad hints are compared on."""
     draw, clean, base = start(side, 107)
-    element = softened(people(side), 0.6)
+    element = seen(people(side))
     return compose(draw, element, clean, base, torch.ones_like(element[:, 3:4]))
 
 
@@ -242,7 +286,7 @@ def thin_structures(side: int) -> list[Shot]:
     draw, clean, base = start(side, 108)
     drawn = torch.cat([subjects(make_rods, side, 44), subjects(make_mesh, side, 45)])
     thin = drawn[:, 3:4] - grown(shrunk(drawn[:, 3:4], 3), 3) > 0.1
-    element = softened(fittest(drawn, thin), 0.5)
+    element = seen(fittest(drawn, thin), 0.5)
     alpha = element[:, 3:4]
     mark = (alpha - grown(shrunk(alpha, 3), 3) > 0.05).float()
     return compose(draw, element, clean, base, mark)
@@ -251,7 +295,7 @@ def thin_structures(side: int) -> list[Shot]:
 def heavy_noise(side: int) -> list[Shot]:
     """Coarse grain, 4:2:0 colour, JPEG of quality about 50 and over-sharpening."""
     draw, clean, base = start(side, 109, jpeg=True)
-    element = softened(people(side), 0.6)
+    element = seen(people(side))
     one = torch.ones(COUNT, 1, 1, 1)
     bad = replace(
         calm_camera(draw), shot=draw.spread(1e-3, 4e-3), read=draw.spread(4e-3, 0.02), chroma=0 * one,
@@ -264,14 +308,14 @@ def heavy_noise(side: int) -> list[Shot]:
 def motion_blur(side: int) -> list[Shot]:
     """Everything smeared by 12 to 48 px."""
     draw, clean, base = start(side, 110)
-    element = smeared(people(side), draw.uniform(0, math.pi), draw.spread(12, 48))
+    element = settled(smeared(people(side), draw.uniform(0, math.pi), draw.spread(12, 48)))
     return compose(draw, element, clean, base, soft(element[:, 3:4]))
 
 
 def highlights(side: int) -> list[Shot]:
     """Glints, flames and lamps of linear 2 to 30 on the subject, as HDR plates hold them."""
     draw, clean, base = start(side, 111, hdr=True)
-    element = softened(people(side), 0.6)
+    element = seen(people(side))
     spots = ((field(draw, 1, (4, 60)) - draw.uniform(0.8, 1.6)) * 3).clamp(0, 1)
     paint = filled_colour(element) + spots * draw.spread(2, 30)
     mark = (spots * element[:, 3:4] > 0.5).float()
@@ -281,7 +325,7 @@ def highlights(side: int) -> list[Shot]:
 def before(blue: bool, side: int) -> list[Shot]:
     """The same mixed subjects before a blue or a green screen."""
     draw, clean, base = start(side, 112, blue=blue)
-    element = softened(torch.cat([people(side)[:4], subjects(make_object, side, 46, 4)]), 0.6)
+    element = seen(torch.cat([people(side)[:4], subjects(make_object, side, 46, 4)]))
     return compose(draw, element, clean, base, torch.ones_like(element[:, 3:4]))
 
 
