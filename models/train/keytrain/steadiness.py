@@ -6,7 +6,8 @@ phase of its spectrum, so that the truth itself moves rigidly; mattes are moved 
 Figures are the standard deviation over time of alpha, averaged over soft edges (.05 < alpha < .95)
 and over solid parts (further than 4 px from any edge).  "truth" is the same of the true mattes:
 what the measurement itself cannot see below.  "no noise" is the same clip without grain: what
-motion over the screen alone does to the matte.
+motion over the screen's lattice and unevenness alone does to the matte; "noise alone" is the
+deviation of the difference between the two.
 """
 
 import argparse
@@ -22,9 +23,10 @@ from torch import Tensor
 from .colour import to_srgb
 from .draw import Draw
 from .elements import filled_colour, make_figure, make_furry, make_glass
-from .evaluate import Model
-from .failures import grown, settled, shrunk, softened, sown, subjects
+from .evaluate import Model, means
+from .failures import grown, softened, sown, standing, subjects
 from .failures import good_hint as hint_of
+from .pictures import row, stack, write
 from .screens import lit_screen
 
 SIDE, FRAMES, NOISE = 384, 12, 0.012
@@ -32,11 +34,11 @@ AIM = {"soft": 0.006, "solid": 0.002}
 LENS = 0.9  # sigma of the lens in pixels: soft enough for a spectrum to be shifted without ringing
 PATHS = (  # family, member, pixels a frame along x and y
     (make_figure, 0, (2.0, 0.0)),
-    (make_furry, 0, (-3.0, 1.0)),
-    (make_glass, 0, (1.0, 2.0)),
-    (make_figure, 1, (0.37, 0.0)),
-    (make_furry, 1, (1.43, -0.61)),
-    (make_figure, 2, (-0.5, 2.25)),
+    (make_furry, 4, (-3.0, 1.0)),
+    (make_glass, 2, (1.0, 2.0)),
+    (make_figure, 5, (0.37, 0.0)),
+    (make_furry, 3, (1.43, -0.61)),
+    (make_figure, 4, (-0.5, 2.25)),
 )
 
 
@@ -81,7 +83,7 @@ def make_clip(number: int, side: int = SIDE, frames: int = FRAMES) -> Clip:
     """One of `PATHS`, from fixed seeds."""
     family, member, step = PATHS[number]
     reach = math.ceil(max(abs(s) for s in step) * frames / 2) + 4
-    drawn = subjects(family, side, 61, 4)[member : member + 1]
+    drawn = standing(subjects(family, side, 61, 6)[member : member + 1], 0.85, 0.65)
     element = softened(vignetted(drawn, reach), LENS)
     element = torch.cat([torch.minimum(element[:, :3], element[:, 3:4]), element[:, 3:4].clamp(0, 1)], 1)
     sown(700 + number)
@@ -122,19 +124,33 @@ def mattes_of(model: Callable, plates: np.ndarray, hints: np.ndarray) -> np.ndar
 
 
 def measure(models: dict[str, Callable], clips: list[Clip]) -> dict[str, list[dict[str, float]]]:
-    """Deviations by name, one entry a clip: "truth", every model, and every model without noise."""
+    """Deviations by name, one entry a clip: "truth", and every model with noise, without, and by noise alone."""
     out = {"truth": [deviation(clip.alphas, clip) for clip in clips]}
     for name, model in models.items():
-        out[name] = [deviation(mattes_of(model, c.plates, c.hints), c) for c in clips]
-        out[f"{name}, no noise"] = [deviation(mattes_of(model, c.still, c.hints), c) for c in clips]
+        noisy = [mattes_of(model, c.plates, c.hints) for c in clips]
+        still = [mattes_of(model, c.still, c.hints) for c in clips]
+        out[name] = [deviation(m, c) for m, c in zip(noisy, clips)]
+        out[f"{name}, no noise"] = [deviation(m, c) for m, c in zip(still, clips)]
+        out[f"{name}, noise alone"] = [deviation(m - s, c) for m, s, c in zip(noisy, still, clips)]
     return out
+
+
+def sheet(clips: list[Clip], models: dict[str, Callable]) -> np.ndarray:
+    """First, middle and last frame of every clip, where it is looked at, and the middle mattes."""
+    rows = []
+    for clip in clips:
+        middle = len(clip.plates) // 2
+        cells = {f"frame {k}": clip.plates[k] for k in (0, middle, len(clip.plates) - 1)}
+        cells |= {"hint": clip.hints[middle], "truth": clip.alphas[middle], "soft": clip.soft, "solid": clip.solid}
+        cells |= {name: model(clip.plates[middle], clip.hints[middle])[0] for name, model in models.items()}
+        rows.append(row(cells, clip.name, 256))
+    return stack(rows)
 
 
 def printed(table: dict[str, list[dict[str, float]]], clips: list[Clip]) -> str:
     lines = [f"{'soft edges / solid':28s}" + "".join(f"{c.name:>20s}" for c in clips) + f"{'mean':>20s}"]
-    for name, row in table.items():
-        mean = {k: float(np.mean([r[k] for r in row])) for k in row[0]}
-        lines.append(f"{name:28s}" + "".join(f"{r['soft']:11.4f} / {r['solid']:.4f}" for r in (*row, mean)))
+    for name, found in table.items():
+        lines.append(f"{name:28s}" + "".join(f"{d['soft']:11.4f} / {d['solid']:.4f}" for d in (*found, means(found))))
     return "\n".join(lines) + f"\naim{'':25s}" + " " * 20 * len(clips) + f"{AIM['soft']:11.4f} / {AIM['solid']:.4f}"
 
 
@@ -143,11 +159,14 @@ def main() -> None:
     parser.add_argument("models", type=Path, nargs="+")
     parser.add_argument("--side", type=int, default=SIDE)
     parser.add_argument("--frames", type=int, default=FRAMES)
+    parser.add_argument("--sheet", type=Path, help="picture file that shows the clips")
     parser.add_argument("--threads", type=int, default=1)
     o = parser.parse_args()
     torch.set_num_threads(o.threads)
     clips = [make_clip(k, o.side, o.frames) for k in range(len(PATHS))]
     models = {path.stem: Model(path, o.threads) for path in o.models}
+    if o.sheet:
+        write(o.sheet, sheet(clips, models), np.uint8)
     print(printed(measure(models, clips), clips))
 
 

@@ -51,6 +51,12 @@ def seams_of(path: Path) -> Seams:
     return Seams(**{k: v for k, v in table["tiles"].items() if k in Seams.__annotations__})
 
 
+def chosen_seams(o: argparse.Namespace) -> Seams:
+    """From the command line where all four are named, from the manifest otherwise."""
+    named = {name: getattr(o, name) for name in Seams.__annotations__ if getattr(o, name)}
+    return Seams(**named) if len(named) == len(Seams.__annotations__) else seams_of(o.model)
+
+
 def cut(model: onnx.ModelProto, inputs: list[str], outputs: list[str]) -> onnx.ModelProto:
     """The part of a graph that computes `outputs` from `inputs`."""
     maker = {name: node for node in model.graph.node for name in node.output}
@@ -187,8 +193,7 @@ def main() -> None:
     for name in Seams.__annotations__:
         parser.add_argument(f"--{name}", help="this tensor's name, if no manifest gives it")
     o = parser.parse_args()
-    named = {name: getattr(o, name) for name in Seams.__annotations__ if getattr(o, name)}
-    seams = Seams(**named) if len(named) == 4 else seams_of(o.model)
+    seams = chosen_seams(o)
     for overlap in o.overlap:
         table = measure(o.model, o.plates, seams, o.tile, overlap, o.threads)
         print(f"tiles of {o.tile} px, {overlap} px shared")
