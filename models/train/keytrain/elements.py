@@ -115,7 +115,10 @@ def make_spatter(draw: Draw) -> tuple[Tensor, Tensor]:
 
 
 def make_glass(draw: Draw) -> tuple[Tensor, Tensor]:
-    """Glass, bottles, bubbles and plastic sheet: clear inside, denser at the rim, with highlights."""
+    """Glass, bottles, bubbles, veils and plastic sheet: clear inside, denser at the rim, with highlights.
+
+    Some are tinted by what they hold or reflect, which gives them a surface of their own.
+    """
     texture, distance = surface(draw), weathered(draw, heap(draw, 3))
     element = layer(texture, cover(draw, distance) * draw.chance(0.55))
     for _ in range(2):
@@ -125,10 +128,10 @@ def make_glass(draw: Draw) -> tuple[Tensor, Tensor]:
         streaks = field(draw, 2, (20, 200), (1.5, 3.2), stretch=6)
         rim = draw.uniform(0, 0.9) * torch.exp(-shell.abs() / draw.spread(1.5, 16))
         shine = ((streaks[:, :1] - draw.uniform(0.9, 2.4)) * 3).clamp(0, 1) * draw.uniform(0.2, 1)
-        haze = draw.spread(0.02, 0.5) * (1 + 0.3 * streaks[:, 1:]).clamp(0.2, 2)
+        haze = draw.spread(0.02, 0.8) * (1 + draw.uniform(0.1, 0.6) * streaks[:, 1:]).clamp(0.2, 2)
         alpha = (0.5 - shell).clamp(0, 1) * (haze + rim + shine).clamp(0, 1)
         tint = to_linear(from_hsv(draw.uniform(), draw.uniform().square() * 0.5, draw.uniform(0.05, 1)).view(-1, 3, 1, 1))
-        colour = lerp(tint, torch.ones_like(tint), shine)
+        colour = lerp(lerp(tint, texture, draw.sometimes(0.4, draw.uniform())), torch.ones_like(tint), shine)
         piece = layer(colour.expand(-1, -1, draw.size, draw.size), alpha)
         element = lerp(over(element, piece), over(piece, element), draw.chance(0.6))
     return element, texture
@@ -153,14 +156,14 @@ def make_full(draw: Draw) -> tuple[Tensor, Tensor]:
 
 
 FAMILIES = {
-    make_figure: 0.24,
-    make_furry: 0.24,
+    make_figure: 0.23,
+    make_furry: 0.21,
     make_object: 0.11,
-    make_foliage: 0.13,
+    make_foliage: 0.15,
     make_rods: 0.05,
-    make_mesh: 0.06,
+    make_mesh: 0.07,
     make_spatter: 0.02,
-    make_glass: 0.08,
+    make_glass: 0.09,
     make_smoke: 0.05,
     make_full: 0.02,
 }

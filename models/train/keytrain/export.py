@@ -14,6 +14,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from . import checkpoint
+from .colour import TOP
 from .network import MEAN, STD, Keyer
 
 OPSET = 17
@@ -26,15 +27,32 @@ def load_network(folder: Path, name: str = "average") -> Keyer:
     return net.eval()
 
 
+SEAMS = ("x3", "thumbnail", "y3", "screen8")
+
+
+class Seamed(torch.nn.Module):
+    """The network with the tensors between its three parts as outputs too, so that they get names."""
+
+    def __init__(self, net: Keyer):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        x1, x2, x3 = self.net.encode(x)
+        thumbnail = self.net.thumbnail(x)
+        y3, screen8, _ = self.net.survey(x3, thumbnail)
+        return *self.net.finish(x, x1, x2, y3, screen8), x3, thumbnail, y3, screen8
+
+
 def to_onnx(net: Keyer, path: Path) -> None:
     """Traces at one size; height and width stay free (multiples of 32)."""
     sizes = {2: "h", 3: "w"}
     torch.onnx.export(
-        net,
+        Seamed(net).eval(),
         (torch.randn(1, 4, 96, 160),),
         str(path),
         input_names=["input"],
-        output_names=["alpha", "fg"],
+        output_names=["alpha", "fg", *SEAMS],
         dynamic_axes={"input": sizes, "alpha": sizes, "fg": sizes},
         opset_version=OPSET,
         dynamo=False,
@@ -45,7 +63,10 @@ def to_onnx(net: Keyer, path: Path) -> None:
 
 
 def tidy(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Declares the outputs' sizes by the same names as the input's and drops the tracer's notes."""
+    """Declares the outputs' sizes by the input's names; drops the seams' outputs and the tracer's notes."""
+    kept = [output for output in model.graph.output if output.name not in SEAMS]
+    del model.graph.output[:]
+    model.graph.output.extend(kept)
     for output, channels in zip(model.graph.output, (1, 3)):
         shape = output.type.tensor_type.shape
         for dim, value in zip(shape.dim, (1, channels, "h", "w")):
@@ -101,6 +122,9 @@ name = "input"
 mean = {list(MEAN)}
 std = {list(STD)}
 
+shoulder = {TOP}       # values above white are rolled off towards this one
+screens = ["green", "blue"]    # seen as they are; other colours change places with green first
+
 [output]
 alpha = "alpha"
 foreground = "fg"
@@ -110,6 +134,13 @@ fit = "aspect"        # the plate keeps its shape and is padded by replication
 multiple = 32
 min = 64
 max_long = 2048
+bytes_per_pixel = 300
+
+[tiles]               # tensors at 1/8 of the size between the network's three parts
+features = "x3"
+thumbnail = "thumbnail"
+context = "y3"
+screen = "screen8"
 
 [precision]
 stored = "fp16"

@@ -6,10 +6,10 @@ from torch import Tensor
 
 from .colour import fast_linear
 
-WEIGHTS = {"matte": 2.0, "coarse": 0.5, "paint": 3.5, "paint_edges": 0.6, "composite": 1.6, "screen": 0.6}
+WEIGHTS = {"matte": 2.0, "coarse": 0.5, "paint": 3.5, "paint_edges": 0.6, "composite": 1.6, "screen": 0.6, "steady": 5.0}
 
 
-def unknown(alpha: Tensor, reach: int = 4) -> Tensor:
+def unknown(alpha: Tensor, reach: int = 6) -> Tensor:
     """One within `reach` pixels of any partial cover: where mattes are won or lost."""
     size = 2 * reach + 1
     high, low = F.max_pool2d(alpha, size, 1, reach), -F.max_pool2d(-alpha, size, 1, reach)
@@ -70,6 +70,13 @@ def losses(out: tuple[Tensor, ...], rgb: Tensor, alpha: Tensor, foreground: Tens
         "composite": ((mine - true).abs() * (1 + soft)).mean(),
         "screen": ((got_screen - screen).abs() * near_screen).sum() / (3 * near_screen.sum()),
     }
+
+
+def unsteadiness(one: Tensor, other: Tensor, alpha: Tensor) -> Tensor:
+    """How far two mattes of one scene differ that saw other grain and lay elsewhere on the lattice."""
+    soft = unknown(alpha)
+    difference = one.float() - other.float()
+    return (difference.abs() * (1 + 2 * soft)).mean() + (difference.square() * (1 + 6 * soft)).mean()
 
 
 def total(terms: dict[str, Tensor]) -> Tensor:

@@ -55,7 +55,7 @@ def spill(draw: Draw, foreground: Tensor, alpha: Tensor, screen: Screen) -> Tens
 
 
 def screen_hued(draw: Draw, foreground: Tensor, base: Tensor, where: Tensor) -> Tensor:
-    """Subjects in the screen's own hue (a green dress, a plant): only a hint can tell them apart."""
+    """Subjects in the screen's own hue (a green dress, a plant, a logo): only a hint can tell them apart."""
     grey = foreground.mean(1, keepdim=True)
     hue = base / base.mean(1, keepdim=True)
     return lerp(foreground, (grey * hue).clamp(0, 1), where * draw.uniform(0.4, 0.95))
@@ -82,8 +82,9 @@ def make_scene(pool: Pool, count: int, size: int, again: int = 0, force: dict[st
     alpha = element[:, 3:4]
     foreground = filled_colour(element)
     screen = build_screen(draw, alpha, back.texture)
-    disguise = draw.chance(0.05, "disguise")
-    foreground = screen_hued(draw, foreground, screen.base, disguise)
+    disguise = draw.chance(0.07, "disguise")
+    where = lerp(disguise, disguise * (field(draw, 1, (40, 200)) > 0).float(), draw.chance(0.5))
+    foreground = screen_hued(draw, foreground, screen.base, where)
     foreground = glare(draw, foreground)
     lit = foreground + spill(draw, foreground, alpha, screen)
     plate = lit * alpha + screen.dressed * (1 - alpha)

@@ -2,22 +2,30 @@
 
 A run is a number of legs.  Each leg goes on from the last one's checkpoint until its seconds are
 up; the learning rate follows the step number, so that where the cuts fall does not matter.
+
+Under `torchrun` every GPU draws scenes of its own and the gradients are averaged; only the first
+one validates and writes.
 """
 
 import argparse
 import json
 import math
+import os
 import random
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 
 from . import checkpoint
+from .colour import TOP
 from .elements import Pool
-from .losses import backdrops, losses, total
+from .hints import covering_hint
+from .losses import backdrops, losses, total, unsteadiness
 from .network import Keyer, pack_input
-from .scene import make_scene
+from .scene import Scene, make_scene
 from .validate import held_out, validate
 
 
@@ -31,7 +39,11 @@ def options() -> argparse.Namespace:
     add("--origin", type=int, default=0, help="step at which this run's schedule began (for a second run on top of a first)")
     add("--limit", type=int, default=0, help="stop after this many steps in this leg (0: no limit)")
     add("--seed", type=int, default=1)
-    add("--batch", type=int, default=32)
+    add("--batch", type=int, default=32, help="scenes a step on each GPU")
+    add("--again", type=int, default=8, help="of them seen twice, with other grain and moved")
+    add("--grain", type=float, default=0.024, help="the most grain added to them")
+    add("--covering", type=float, default=0.15, help="share of hints that cover the faintest thing solidly")
+    add("--move", type=int, default=16, help="how far, in pixels (a multiple of 8)")
     add("--crop", type=int, default=448)
     add("--element", type=int, default=576, help="side of the pool's elements in pixels")
     add("--pool", type=int, default=3000, help="elements kept on the device")
@@ -73,11 +85,72 @@ class Average:
         torch._foreach_lerp_(self.mine, self.theirs, share)
 
 
+class Crew:
+    """The processes that train together: one, or one a GPU under `torchrun`."""
+
+    def __init__(self, device: str):
+        self.size, self.rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
+        self.device = torch.device(device)
+        if self.size > 1:
+            if self.device.type == "cuda":
+                self.device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+                torch.cuda.set_device(self.device)
+            dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo", timeout=timedelta(minutes=10))
+
+    def average_gradients(self, net: torch.nn.Module) -> None:
+        if self.size == 1:
+            return
+        gradients = [p.grad for p in net.parameters()]
+        flat = torch.cat([g.reshape(-1) for g in gradients])
+        dist.all_reduce(flat)
+        parts = (flat / self.size).split([g.numel() for g in gradients])
+        for gradient, part in zip(gradients, parts):
+            gradient.copy_(part.view_as(gradient))
+
+    def agreed(self, value: float) -> float:
+        """The first process's word, so that all stop at the same step."""
+        if self.size == 1:
+            return value
+        word = torch.tensor([value], device=self.device, dtype=torch.float64)
+        dist.broadcast(word, 0)
+        return float(word)
+
+    def leave(self) -> None:
+        if self.size > 1:
+            dist.barrier()
+            dist.destroy_process_group()
+
+
+def windows(scene: Scene, again: int, move: int, size: int) -> tuple[Scene, Scene, tuple[int, int]]:
+    """Two windows of scenes `move` pixels larger, and how far the second lies from the first."""
+    x, y, u, v = (random.randrange(move + 1) for _ in range(4))
+    second = Scene(scene.again, *(t[:again] for t in scene.tensors()[1:-1]), scene.again)
+    return scene.window(x, y, size), second.window(u, v, size), (u - x, v - y)
+
+
+def grainy(pictures: tuple[torch.Tensor, ...], top: float) -> list[torch.Tensor]:
+    """Exposures of the same scenes with more grain, even over the encoded values, up to `top`.
+
+    Film shows it so, and a lifted grade.
+    """
+    strength = torch.rand(len(pictures[0]), 1, 1, 1, device=pictures[0].device) * top
+    return [(rgb + torch.randn_like(rgb) * strength).clamp(0, TOP) for rgb in pictures]
+
+
+def shared(one: torch.Tensor, other: torch.Tensor, shift: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The parts of two windows that show the same place."""
+    dx, dy = shift
+    height, width = one.shape[-2:]
+    mine = one[..., max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)]
+    theirs = other[..., max(-dy, 0) : height + min(-dy, 0), max(-dx, 0) : width + min(-dx, 0)]
+    return mine, theirs
+
+
 def main() -> None:
     o = options()
     begin = time.time()
-    device = torch.device(o.device)
-    cuda = device.type == "cuda"
+    crew = Crew(o.device)
+    device = crew.device
     torch.backends.cudnn.benchmark = True
     torch.set_float32_matmul_precision("high")
     o.out.mkdir(parents=True, exist_ok=True)
@@ -91,13 +164,15 @@ def main() -> None:
     if o.resume:
         state = checkpoint.load(o.resume, net, smooth, optimiser)
     average = Average(net, smooth, o.decay)
-    torch.manual_seed(o.seed * 1000003 + state["step"])
-    random.seed(o.seed * 1000003 + state["step"])
+    seed = o.seed * 1000003 + state["step"] + crew.rank * 7919
+    torch.manual_seed(seed)
+    random.seed(seed)
 
-    scenes = held_out(device, o.validation, size=o.crop)
+    scenes = held_out(device, o.validation, size=o.crop) if crew.rank == 0 else []
     pool = Pool(o.pool, o.element, device)
-    wait(cuda)
-    print(f"pool of {len(pool.store)} elements after {time.time() - begin:.0f} s", flush=True)
+    wait(device)
+    say = print if crew.rank == 0 else (lambda *_, **__: None)
+    say(f"{crew.size} at work; pool of {len(pool.store)} elements after {time.time() - begin:.0f} s", flush=True)
 
     forward, measure, compose = (lambda x: net(x, True)), losses, make_scene
     if o.compile:
@@ -106,6 +181,8 @@ def main() -> None:
     step, mark = first, time.time()
 
     def keep() -> None:
+        if crew.rank:
+            return
         scores = validate(smooth, scenes)
         state["log"].append({"step": step, "seconds": round(spent + time.time() - mark), "rate": learning_rate(step, o), **recent, **scores})
         print(json.dumps(state["log"][-1]), flush=True)
@@ -113,21 +190,37 @@ def main() -> None:
         checkpoint.save(o.out, net, smooth, optimiser, state)
 
     recent: dict = {}
-    while time.time() - begin < o.seconds and step < o.plan and not (o.limit and step - first >= o.limit):
+    while step < o.plan and not (o.limit and step - first >= o.limit):
+        if step % 20 == 0:
+            if crew.agreed(time.time() - begin) > o.seconds:
+                break
+            if time.time() - last > o.every:
+                keep()
+                last = time.time()
         debt += o.renew
         while debt >= 1:
             pool.renew()
             debt -= 1
-        scene = compose(pool, o.batch, o.crop)
+        scene, second, shift = windows(compose(pool, o.batch, o.crop + o.move, o.again), o.again, o.move, o.crop)
+        covered = torch.rand(o.batch, 1, 1, 1, device=device) < o.covering
+        scene.hint = torch.where(covered, covering_hint(scene.alpha), scene.hint)
+        second.hint = torch.where(covered[: o.again], covering_hint(second.alpha), second.hint)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, o)
-        x = pack_input(scene.rgb, scene.hint).contiguous(memory_format=torch.channels_last)
+        once, twice = grainy((scene.rgb[: o.again], second.rgb), o.grain)
+        rgb = torch.cat([once, scene.rgb[o.again :], twice])
+        hint = torch.cat([scene.hint, second.hint])
+        x = pack_input(rgb, hint).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, dtype=torch.bfloat16):
             out = forward(x)
-        terms = measure(out, scene.rgb, scene.alpha, scene.foreground, scene.screen, backdrops(o.batch, device))
+        terms = measure(tuple(t[: o.batch] for t in out), scene.rgb, scene.alpha, scene.foreground, scene.screen, backdrops(o.batch, device))
+        if o.again:
+            one, other = shared(out[0][: o.again], out[0][o.batch :], shift)
+            terms["steady"] = unsteadiness(one, other, shared(scene.alpha[: o.again], second.alpha, shift)[0])
         loss = total(terms)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        crew.average_gradients(net)
         torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
         optimiser.step()
         average.follow(step)
@@ -135,18 +228,16 @@ def main() -> None:
         if step - first in (1, 50) or step % 500 == 0:
             recent = {name: round(float(value.detach()), 4) for name, value in terms.items()}
             value = float(loss.detach())
-            print(f"step {step} {time.time() - begin:.0f} s loss {value:.3f} {recent}", flush=True)
+            say(f"step {step} {time.time() - begin:.0f} s loss {value:.3f} {recent}", flush=True)
             if not math.isfinite(value):
                 raise SystemExit("the loss is not finite")
-        if time.time() - last > o.every:
-            keep()
-            last = time.time()
     keep()
-    print(f"leg over after {time.time() - begin:.0f} s, {step - first} steps", flush=True)
+    say(f"leg over after {time.time() - begin:.0f} s, {step - first} steps", flush=True)
+    crew.leave()
 
 
-def wait(cuda: bool) -> None:
-    if cuda:
+def wait(device: torch.device) -> None:
+    if device.type == "cuda":
         torch.cuda.synchronize()
 
 

@@ -19,7 +19,7 @@ def held_out(device, batches: int = 6, count: int = 8, size: int = 448, seed: in
     torch.manual_seed(seed)
     random.seed(seed)
     pool = Pool(batches * count * 2, size + 128, device)
-    scenes = [make_scene(pool, count, size) for _ in range(batches)]
+    scenes = [make_scene(pool, count, size, again=count) for _ in range(batches)]
     torch.random.set_rng_state(before)
     random.setstate(python)
     if device_state is not None:
@@ -46,6 +46,9 @@ def measures(alpha: Tensor, paint: Tensor, scene: Scene) -> dict[str, float]:
 def validate(net: nn.Module, scenes: list[Scene]) -> dict[str, float]:
     rows = []
     for scene in scenes:
-        x = pack_input(scene.rgb, scene.hint).contiguous(memory_format=torch.channels_last)
-        rows.append(measures(*net(x), scene))
+        x, again = (pack_input(rgb, scene.hint).contiguous(memory_format=torch.channels_last) for rgb in (scene.rgb, scene.again))
+        alpha, paint = net(x)
+        soft = (scene.alpha > 0.05) & (scene.alpha < 0.95)
+        flicker = (net(again)[0] - alpha)[soft].square().mean().sqrt() / 2**0.5
+        rows.append(measures(alpha, paint, scene) | {"flicker": 1e3 * flicker.item()})
     return {f"val_{k}": round(sum(r[k] for r in rows) / len(rows), 3) for k in rows[0]}

@@ -42,7 +42,7 @@ def test_family_shares_add_up():
 
 def test_scenes_are_sound_and_varied(pool):
     seed(2)
-    scene = make_scene(pool, 16, 64)
+    scene = make_scene(pool, 16, 64, again=2)
     for part in scene.tensors():
         assert part.isfinite().all() and part.min() >= 0 and part.max() <= TOP
     assert scene.rgb.max() > 1, "no plate with highlights"
