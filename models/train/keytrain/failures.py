@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .camera import Camera
-from .colour import TOP, to_linear, to_srgb
+from .colour import TOP, to_srgb
 from .draw import Draw, lerp
 from .elements import filled_colour, make_elements, make_figure, make_furry, make_glass, make_mesh, make_object, make_rods
 from .noise import blur, field, wide_blur
@@ -327,7 +327,3 @@ def before(blue: bool, side: int) -> list[Shot]:
     draw, clean, base = start(side, 112, blue=blue)
     element = seen(torch.cat([people(side)[:4], subjects(make_object, side, 46, 4)]))
     return compose(draw, element, clean, base, torch.ones_like(element[:, 3:4]))
-
-
-def linear(x: np.ndarray) -> np.ndarray:
-    return to_linear(torch.from_numpy(np.ascontiguousarray(x))).numpy()

@@ -3,10 +3,11 @@
     python -m keytrain.slices A.onnx B.onnx --sheets DIR
 
 Each slice holds 8 pictures of fixed seeds.  For every keyer it prints u_mse, w_mse and comp (as
-keytrain.evaluate does) and one figure that is the failure itself: lower is better, 0 is perfect,
-unless it is a ratio, which is best near 1.  DIR receives a contact sheet of every slice: plate, hint, truth,
-the pixels the figure looks at, and each keyer's matte and composite.  The classical keyer is told
-the screen's mean colour.
+keytrain.evaluate does) and one figure that is the failure itself: the nearer to 0 the better, or to 1
+where it is a ratio.  DIR receives a contact sheet of every slice: plate, hint, truth, the pixels the
+figure looks at, and each keyer's matte and composite.  The classical keyer is told the screen's
+mean colour.  The pictures come from the generator as it is: compare models in one run, not figures
+of different versions of this code.
 """
 
 import argparse
@@ -35,8 +36,9 @@ Keyer = Callable[[Shot], tuple[np.ndarray, np.ndarray]]
 class Slice:
     """One failure: its pictures, and how to measure it.
 
-    `measure` returns a sum and a count, pooled over the pictures.  Where `twin` is given, the figure
-    is the ratio of the score `ratio` on the pictures to that on the twin's.
+    `measure` returns a sum and a count, pooled over the pictures; `root` takes the root of their
+    quotient.  Where `twin` is given, the figure is the ratio of the score `ratio` on the pictures to
+    that on the twin's.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Slice:
     measure: Callable[[np.ndarray, np.ndarray, Shot], tuple[float, float]] | None = None
     twin: Callable[[int], list[Shot]] | None = None
     ratio: str = "w_mse"
+    root: bool = False
 
 
 def spill_left(alpha: np.ndarray, fg: np.ndarray, shot: Shot) -> tuple[float, float]:
@@ -65,8 +68,7 @@ def matte_error(alpha: np.ndarray, fg: np.ndarray, shot: Shot) -> tuple[float, f
     return float((np.abs(alpha - shot.alpha) * shot.mark).sum()), float(shot.mark.sum())
 
 
-def matte_rms(alpha: np.ndarray, fg: np.ndarray, shot: Shot) -> tuple[float, float]:
-    """Mean square in fact; the root is taken of the pooled mean."""
+def squared_error(alpha: np.ndarray, fg: np.ndarray, shot: Shot) -> tuple[float, float]:
     return float(((alpha - shot.alpha) ** 2 * shot.mark).sum()), float(shot.mark.sum())
 
 
@@ -90,7 +92,7 @@ SLICES = [
     Slice("hint 3 % too large", partial(with_hint, "large"), "w_mse / good hint", twin=failures.plain_people),
     Slice("no hint", partial(with_hint, "none"), "w_mse / good hint", twin=failures.plain_people),
     Slice("thin structures", failures.thin_structures, "SAD/1000 on thin parts", matte_sad),
-    Slice("noise and JPEG", failures.heavy_noise, "alpha rms in solid parts", matte_rms),
+    Slice("noise and JPEG", failures.heavy_noise, "alpha rms in solid parts", squared_error, root=True),
     Slice("motion blur", failures.motion_blur, "alpha error, .05-.95", matte_error),
     Slice("highlights", failures.highlights, "alpha error where lit", matte_error),
     Slice("blue screen", partial(failures.before, True), "u_mse / on green", twin=partial(failures.before, False), ratio="u_mse"),
@@ -126,17 +128,18 @@ def judge(piece: Slice, keyer: Keyer, side: int, known: dict) -> tuple[dict[str,
         if not sums[1]:
             raise SystemExit(f"the slice {piece.name} has no pixel to look at; its seed needs changing")
         line["figure"] = float(sums[0] / sums[1])
-        line["figure"] = line["figure"] ** 0.5 if piece.measure is matte_rms else line["figure"]
+        line["figure"] = line["figure"] ** 0.5 if piece.root else line["figure"]
     return line, keyed
 
 
-def sheet(piece: Slice, shots: list[Shot], keyed: dict[str, list], lines: dict[str, dict], pictures: int) -> np.ndarray:
+def sheet(piece: Slice, shots: list[Shot], keyed: dict[str, list], pictures: int) -> np.ndarray:
+    """One row a picture: what was given, what is true, and what every keyer made of it."""
     rows = []
     for k, shot in enumerate(shots[:pictures]):
         cells = {"plate": shot.plate, "hint": shot.hint, "truth": shot.alpha, "looked at": shot.mark}
         for name, results in keyed.items():
             alpha, fg = results[k]
-            cells[f"{name[:14]} matte"], cells["over grey"[: 9 + len(cells)] + " " * len(cells)] = alpha, over_grey(alpha, fg)
+            cells[f"{name[:16]}: matte"], cells[f"{name[:16]}: comp"] = alpha, over_grey(alpha, fg)
         cells["true composite"] = over_grey(shot.alpha, shot.foreground)
         rows.append(row(cells, f"{piece.name}, picture {k + 1}", 224))
     return stack(rows)
@@ -156,7 +159,7 @@ def run(keyers: dict[str, Keyer], names: list[str], side: int = SIDE, sheets: Pa
             out[piece.name][name], keyed[name] = judge(piece, keyer, side, known[name])
         print(f"{piece.name}: {time.time() - began:.0f} s", file=sys.stderr, flush=True)
         if sheets:
-            write(sheets / f"{piece.name.replace(' ', '_')}.png", sheet(piece, shots, keyed, out[piece.name], pictures), np.uint8)
+            write(sheets / f"{piece.name.replace(' ', '_')}.png", sheet(piece, shots, keyed, pictures), np.uint8)
     return out
 
 

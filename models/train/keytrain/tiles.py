@@ -4,7 +4,7 @@ The exported graph is cut at tensors named by the manifest beside the model::
 
     [tiles]
     features = "x3"        # outputs of encode, inputs of deep
-    thumbnail = "rgb8"
+    thumbnail = "thumbnail"
     context = "y3"         # outputs of deep, inputs of decode beside the tile of the plate
     screen = "screen8"
 
@@ -37,7 +37,7 @@ class Seams:
     """Names of the tensors at which a graph is cut."""
 
     features: str = "x3"
-    thumbnail: str = "rgb8"
+    thumbnail: str = "thumbnail"
     context: str = "y3"
     screen: str = "screen8"
 

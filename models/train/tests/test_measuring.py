@@ -10,17 +10,11 @@ import torch
 
 from keytrain import card, classical, failures, slices, steadiness, tiles
 from keytrain.evaluate import Model, Plate, changed_hint, declared_range, plates, table_of
-from keytrain.export import to_onnx
+from keytrain.export import manifest, to_onnx
 from keytrain.network import Keyer
 from keytrain.pictures import over_grey, shoulder, to_linear, to_srgb, write
 
 SIDE = 64
-NAMES = {  # of the tensors at which today's graph is cut
-    "features": "/level3/level3.1/Relu_output_0",
-    "thumbnail": "/screen/AveragePool_output_0",
-    "context": "/merge3/refine/Relu_output_0",
-    "screen": "/screen/Clip_output_0",
-}
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +29,7 @@ def file(tmp_path_factory):
         net.matte.bias.fill_(1)
     path = tmp_path_factory.mktemp("model") / "net.onnx"
     to_onnx(net.eval(), path)
+    (path.parent / "model.toml").write_text(manifest(path, "0.0.1"))
     return path
 
 
@@ -121,7 +116,7 @@ def test_spans_cover_without_gaps_and_start_on_the_lattice():
 
 
 def test_staged_tiles_equal_the_whole_frame(file):
-    model, staged = Model(file, 1), tiles.Staged(file, tiles.Seams(**NAMES), 1)
+    model, staged = Model(file, 1), tiles.Staged(file, tiles.Seams(), 1)
     rng = np.random.default_rng(2)
     plate, hint = rng.random((160, 416, 3), dtype=np.float32), rng.random((160, 416), dtype=np.float32)
     found = tiles.differences(model, staged, Plate("noise", plate, hint, hint, plate), 256, 160)
@@ -131,7 +126,7 @@ def test_staged_tiles_equal_the_whole_frame(file):
 
 def test_a_cut_that_needs_more_is_refused(file):
     with pytest.raises(SystemExit, match="is needed too"):
-        tiles.cut(onnx.load(file), [NAMES["features"]], ["alpha"])
+        tiles.cut(onnx.load(file), [tiles.Seams.features], ["alpha"])
     with pytest.raises(SystemExit, match="no tensor nowhere"):
         tiles.cut(onnx.load(file), ["input"], ["nowhere"])
 
@@ -177,8 +172,7 @@ def test_the_card_prints_every_table(tmp_path, file, capsys, monkeypatch):
     monkeypatch.setattr(slices, "SLICES", slices.SLICES[3:4])
     monkeypatch.setattr(steadiness, "PATHS", steadiness.PATHS[:1])
     monkeypatch.setattr(tiles, "TILE", 32)
-    names = [x for k, v in NAMES.items() for x in (f"--{k}", v)]
-    monkeypatch.setattr(sys, "argv", ["card", str(file), str(tmp_path / "plates"), "--side", "96", "--clip-side", "96", "--frames", "3", *names])
+    monkeypatch.setattr(sys, "argv", ["card", str(file), str(tmp_path / "plates"), "--side", "96", "--clip-side", "96", "--frames", "3"])
     card.main()
     text = capsys.readouterr().out
     assert [line for line in text.splitlines() if line.startswith("###")] == [f"### {t}" for t in ("Plates", "Hints", "Slices", "Steadiness", "Tiles")]
