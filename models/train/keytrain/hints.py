@@ -91,3 +91,13 @@ def make_hint(draw: Draw, alpha: Tensor, rgb: Tensor, blue: Tensor, cluttered: T
     hint = torch.where(free & (kind > 0.90) & (kind <= 0.98), torch.zeros_like(hint), hint)
     hint = torch.where(free & (kind > 0.98), torch.ones_like(hint), hint)
     return hint
+
+
+def covering_hint(alpha: Tensor) -> Tensor:
+    """What a user draws round glass and thin hair: solid over all that covers anything at all."""
+    count = len(alpha)
+    least = torch.exp(torch.empty(count, 1, 1, 1, device=alpha.device).uniform_(math.log(0.015), math.log(0.2)))
+    mask = (F.avg_pool2d(alpha, SHRINK) > least).float()
+    wider = torch.rand(count, 1, 1, 1, device=alpha.device) < 0.5
+    mask = torch.where(wider, grown(mask), mask)
+    return enlarge(F.avg_pool2d(F.pad(mask, (1, 1, 1, 1), mode="replicate"), 3, 1), alpha)

@@ -22,6 +22,7 @@ import torch.distributed as dist
 from . import checkpoint
 from .colour import TOP
 from .elements import Pool
+from .hints import covering_hint
 from .losses import backdrops, losses, total, unsteadiness
 from .network import Keyer, pack_input
 from .scene import Scene, make_scene
@@ -41,6 +42,7 @@ def options() -> argparse.Namespace:
     add("--batch", type=int, default=32, help="scenes a step on each GPU")
     add("--again", type=int, default=8, help="of them seen twice, with other grain and moved")
     add("--grain", type=float, default=0.024, help="the most grain added to them")
+    add("--covering", type=float, default=0.15, help="share of hints that cover the faintest thing solidly")
     add("--move", type=int, default=16, help="how far, in pixels (a multiple of 8)")
     add("--crop", type=int, default=448)
     add("--element", type=int, default=576, help="side of the pool's elements in pixels")
@@ -200,6 +202,9 @@ def main() -> None:
             pool.renew()
             debt -= 1
         scene, second, shift = windows(compose(pool, o.batch, o.crop + o.move, o.again), o.again, o.move, o.crop)
+        covered = torch.rand(o.batch, 1, 1, 1, device=device) < o.covering
+        scene.hint = torch.where(covered, covering_hint(scene.alpha), scene.hint)
+        second.hint = torch.where(covered[: o.again], covering_hint(second.alpha), second.hint)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, o)
         once, twice = grainy((scene.rgb[: o.again], second.rgb), o.grain)
