@@ -33,18 +33,20 @@ HINTS = ("given", "none", "large", "missing")
 def declared_range(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     """How encoded values are brought into the range a model was trained on.
 
-    The manifest beside the file says it: `shoulder`, or `range`; a file without either takes 0..1.
+    The manifest beside the file says it: `range`, and from where on `shoulder` rolls off towards
+    its end; a file without a manifest takes 0..1.
     """
-    low, high = 0.0, 1.0
+    low, high, knee = 0.0, 1.0, None
     manifest = path.parent / "model.toml"
     if manifest.exists():
         table = tomllib.loads(manifest.read_text())
         given = table.get("input", {})
-        if table.get("file") == path.name and "shoulder" in given:
-            return lambda x: shoulder(np.maximum(x, 0), given["shoulder"])
         if table.get("file") == path.name and "range" in given:
             low, high = given["range"]
-    return lambda x: np.clip(x, low, high)
+            knee = given.get("shoulder")
+    if knee is None:
+        return lambda x: np.clip(x, low, high)
+    return lambda x: shoulder(np.maximum(x, low), knee, high)
 
 
 class Model:

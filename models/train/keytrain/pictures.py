@@ -20,10 +20,10 @@ def to_srgb(x: np.ndarray) -> np.ndarray:
     return np.where(x <= 0.0031308, x * 12.92, 1.055 * np.maximum(x, 1e-9) ** (1 / 2.4) - 0.055)
 
 
-def shoulder(x: np.ndarray, top: float) -> np.ndarray:
-    """`colour.shoulder` for arrays: 0..1 unchanged, above white rolled off towards `top`."""
-    room, over = top - 1, np.maximum(x - 1, 0)
-    return np.where(x <= 1, x, 1 + room * over / (room + over))
+def shoulder(x: np.ndarray, knee: float, top: float) -> np.ndarray:
+    """`colour.shoulder` for arrays: unchanged up to `knee`, above it rolled off towards `top`."""
+    room, over = top - knee, np.maximum(x - knee, 0)
+    return np.where(x <= knee, x, knee + room * over / (room + over))
 
 
 def over_grey(alpha: np.ndarray, fg: np.ndarray) -> np.ndarray:

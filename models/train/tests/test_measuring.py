@@ -131,7 +131,7 @@ def test_a_cut_that_needs_more_is_refused(file):
         tiles.cut(onnx.load(file), ["input"], ["nowhere"])
 
 
-@pytest.mark.parametrize("declared, at_two", [("", 1.0), ("range = [0.0, 1.5]", 1.5), ("shoulder = 1.25", 1.2)])
+@pytest.mark.parametrize("declared, at_two", [("", 1.0), ("range = [0.0, 1.5]", 1.5), ("range = [0.0, 1.25]\nshoulder = 1.0", 1.2)])
 def test_range_comes_from_the_manifest(tmp_path, declared, at_two):
     path = tmp_path / "net.onnx"
     manifest = tmp_path / "model.toml"
@@ -146,7 +146,7 @@ def test_array_shoulder_is_the_tensors():
     from keytrain import colour
 
     x = torch.linspace(0, 20, 200)
-    assert np.abs(shoulder(x.numpy(), colour.TOP) - colour.shoulder(x).numpy()).max() < 1e-6
+    assert np.abs(shoulder(x.numpy(), 1.0, colour.TOP) - colour.shoulder(x).numpy()).max() < 1e-6
     assert (failures.unrolled(colour.shoulder(x)) - x).abs().max() < 2e-3
 
 
