@@ -73,7 +73,7 @@ def steadiness_table(model: Model, side: int, frames: int) -> str:
 
 
 def tile_table(path: Path, folder: Path, seams: tiles.Seams, threads: int) -> str:
-    found = tiles.measure(path, folder, seams, threads=threads)
+    found = tiles.measure(path, folder, seams, tiles.TILE, tiles.OVERLAP, threads)
     rows = [[name, *(f"{line[c]:.1e}" for c in ("alpha", "fg", "plain alpha", "plain fg"))] for name, line in found.items()]
     text = f"Largest differences from the whole frame; tiles of {tiles.TILE} px that share {tiles.OVERLAP} px; at most {tiles.LIMIT:g} is asked."
     return table(["plate", "staged: alpha", "fg", "undivided graph: alpha", "fg"], rows) + "\n\n" + text

@@ -177,9 +177,11 @@ def differences(model: Model, staged: Staged, plate: Plate, tile: int, overlap: 
 
 
 def measure(path: Path, folder: Path, seams: Seams, tile: int = TILE, overlap: int = OVERLAP, threads: int = 1) -> dict[str, dict[str, float]]:
-    """By plate; plates no larger than a tile are left out."""
+    """By plate; plates no larger than a tile are left out, and at least one must be larger."""
     model, staged = Model(path, threads), Staged(path, seams, threads)
     large = [p for p in plates(folder) if max(p.hint.shape) > tile]
+    if not large:
+        raise SystemExit(f"no plate in {folder} is larger than a tile of {tile} px: nothing can be proved on them")
     return {p.name: differences(model, staged, p, tile, overlap) for p in large}
 
 

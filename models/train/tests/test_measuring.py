@@ -172,8 +172,10 @@ def test_the_card_prints_every_table(tmp_path, file, capsys, monkeypatch):
     monkeypatch.setattr(slices, "SLICES", slices.SLICES[3:4])
     monkeypatch.setattr(steadiness, "PATHS", steadiness.PATHS[:1])
     monkeypatch.setattr(tiles, "TILE", 32)
+    monkeypatch.setattr(tiles, "OVERLAP", 0)
     monkeypatch.setattr(sys, "argv", ["card", str(file), str(tmp_path / "plates"), "--side", "96", "--clip-side", "96", "--frames", "3"])
     card.main()
     text = capsys.readouterr().out
     assert [line for line in text.splitlines() if line.startswith("###")] == [f"### {t}" for t in ("Plates", "Hints", "Slices", "Steadiness", "Tiles")]
+    assert text.count("| box |") == 2, "the plate is missing from the scores or from the tiles"
     assert "| **mean** |" in text and "marker grid" in text and "nan" not in text
