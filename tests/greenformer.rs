@@ -311,6 +311,23 @@ fn ramps(side: usize) -> Vec<f32> {
     input
 }
 
+/// The runtime has half-precision kernels for few operators on a processor and computes the others
+/// in 32 bits, so that this shows the weights' rounding, that of the values between the graph's
+/// parts, and that the graph is a graph. What a graphics card makes of it is for a test there.
+#[test]
+fn half_precision_is_near_the_originals_values() {
+    let run = golden::load("rect160x288");
+    for attention in [Attention::Fused, Attention::Decomposed] {
+        let mut network = Network::new(160, 288, Precision::Half, attention);
+        let ours = network.run(&run["model_input"].values, 1.0);
+        for (ours, stored) in ours.iter().zip(["model_alpha", "model_fg"]) {
+            let (worst, mean) = differences(ours, &golden::tensor(&run[stored]));
+            assert!(worst < 1e-2 && mean < 1e-3, "{stored}: {worst}, {mean}");
+            assert!(worst > 1e-4, "{stored} is not of half precision: {worst}");
+        }
+    }
+}
+
 /// Devices without the runtime's own operators get attention as ONNX has it.
 #[test]
 fn attention_in_parts_is_the_same_attention() {
