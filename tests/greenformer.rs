@@ -8,6 +8,8 @@
 mod bench;
 #[path = "support/golden.rs"]
 mod golden;
+#[path = "support/greenformer.rs"]
+mod greenformer;
 #[path = "support/models.rs"]
 mod models;
 #[path = "support/onnx.rs"]
@@ -15,16 +17,10 @@ mod onnx;
 #[path = "support/weights.rs"]
 mod weights;
 
-use std::path::Path;
-use std::sync::LazyLock;
-
 use corridorkey::keyer::{Encoding, Normalisation, Planes, Pool, Screen, prepare};
 use corridorkey::network::greenformer::graph::{self, Attention, Options, Precision};
 use corridorkey::network::greenformer::tensors;
-use corridorkey::network::greenformer::weights::WeightsFile;
-use ort::environment::Environment;
-use ort::session::Session;
-use ort::value::TensorRef;
+use greenformer::{Network, WEIGHTS};
 use serde::Deserialize;
 
 /// The golden values hang on every bit of these; the numbers are those of the original's own
@@ -91,84 +87,6 @@ fn stand_in_weights_are_those_that_the_golden_values_were_computed_with() {
         assert_eq!(values.len(), spec.len(), "{name}");
         assert_eq!([values[0], values[1]], [first, second], "{name}");
         assert_eq!(values.last(), Some(&last), "{name}");
-    }
-}
-
-/// Kept between runs: it takes seconds and 289 MB.
-static WEIGHTS: LazyLock<WeightsFile> = LazyLock::new(|| {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let path = folder.join("greenformer-128.safetensors");
-    WeightsFile::open(&path).unwrap_or_else(|_| {
-        let floats = tensors::specs(128)
-            .into_iter()
-            .filter(|spec| !spec.is_counter());
-        let tensors: Vec<_> = floats.map(|spec| (spec.name, spec.shape)).collect();
-        let staging = tempfile::NamedTempFile::new_in(folder).unwrap();
-        weights::write_canonical(staging.path(), 128, &tensors);
-        staging.persist(&path).unwrap();
-        WeightsFile::open(&path).unwrap()
-    })
-});
-
-static ENVIRONMENT: LazyLock<Environment> = LazyLock::new(|| {
-    let builder = ort::init_from(&*bench::LIBRARY).unwrap();
-    builder.with_telemetry(false).build().unwrap()
-});
-
-/// A session with its network.
-struct Network {
-    session: Session,
-    height: usize,
-    width: usize,
-}
-
-impl Network {
-    fn new(height: usize, width: usize, precision: Precision, attention: Attention) -> Self {
-        let options = Options {
-            height,
-            width,
-            precision,
-            attention,
-        };
-        let graph = graph::build(&WEIGHTS, &options).unwrap();
-        assert!(graph.len() < 64 << 20, "the weights stay in their file");
-        let session = Session::builder(&ENVIRONMENT)
-            .unwrap()
-            .with_memory_pattern(false)
-            .unwrap()
-            .with_config_entry(
-                "session.model_external_initializers_file_folder_path",
-                WEIGHTS.path().parent().unwrap().to_str().unwrap(),
-            )
-            .unwrap()
-            .commit_from_memory(&graph)
-            .unwrap();
-        Self {
-            session,
-            height,
-            width,
-        }
-    }
-
-    fn plain(height: usize, width: usize) -> Self {
-        Self::new(height, width, Precision::Full, Attention::Fused)
-    }
-
-    /// Alpha and the foreground.
-    fn run(&mut self, input: &[f32], strength: f32) -> [Planes; 2] {
-        let shape = [1, 4, self.height as i64, self.width as i64];
-        let strength = [strength];
-        let outputs = self
-            .session
-            .run(ort::inputs![
-                graph::INPUT => TensorRef::from_array_view((shape, input)).unwrap(),
-                graph::REFINER_SCALE => TensorRef::from_array_view(([1_i64], &strength[..])).unwrap(),
-            ])
-            .unwrap();
-        [(graph::ALPHA, 1), (graph::FOREGROUND, 3)].map(|(name, channels)| {
-            let (_, values) = outputs[name].try_extract_tensor::<f32>().unwrap();
-            Planes::from_vec(self.width, self.height, channels, values.to_vec()).unwrap()
-        })
     }
 }
 
