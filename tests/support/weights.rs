@@ -24,17 +24,21 @@ use std::path::Path;
 pub fn values(name: &str, shape: &[usize]) -> impl Iterator<Item = f32> + use<> {
     let (offset, gain) = rule(name, shape);
     let (offset, gain) = (offset as f32, gain as f32);
+    let count = shape.iter().product();
+    uniform(name).take(count).map(move |u| offset + gain * u)
+}
+
+/// Numbers in [-1, 1), without end, that depend on the name alone.
+pub fn uniform(name: &str) -> impl Iterator<Item = f32> + use<> {
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    let count = shape.iter().product::<usize>() as u64;
-    (1..=count).map(move |index| {
+    (1_u64..).map(move |index| {
         let z = hash.wrapping_add(index.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         let z = z ^ (z >> 31);
-        let u = (z >> 40) as f32 * (1.0 / 8_388_608.0) - 1.0;
-        offset + gain * u
+        (z >> 40) as f32 * (1.0 / 8_388_608.0) - 1.0
     })
 }
 

@@ -7,7 +7,9 @@
 //! * [`tensors`]: names and shapes of the checkpoint's tensors.
 //! * [`weights`]: the weights file that an import leaves.
 //! * [`graph`]: the network as an ONNX graph.
+//! * [`plan`]: how much memory a session will need.
 
 pub mod graph;
+pub mod plan;
 pub mod tensors;
 pub mod weights;

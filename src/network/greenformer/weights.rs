@@ -225,17 +225,19 @@ fn places(
     }
 }
 
+/// Weights files for tests. A small one would do, but there is none: with the least grid it has
+/// 281 MB. Holes take no room on the disk.
 #[cfg(test)]
-mod tests {
+pub(super) mod hollow {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::network::test_weights;
 
-    const GRID: usize = 2;
+    /// Side of the positional embedding.
+    pub(crate) const GRID: usize = 2;
 
-    /// A small file would do, but there is none: with the least grid it has 281 MB. Holes take no
-    /// room on the disk.
-    fn sparse(folder: &Path, header: &str) -> PathBuf {
+    /// A file with this header and nothing but zeros behind it.
+    pub(crate) fn file(folder: &Path, header: &str) -> PathBuf {
         let path = folder.join("weights.safetensors");
         let room = (header.len() + 8).next_multiple_of(ALIGNMENT) - 8;
         let mut bytes = (room as u64).to_le_bytes().to_vec();
@@ -247,13 +249,21 @@ mod tests {
         path
     }
 
-    fn header() -> String {
+    /// The right header.
+    pub(crate) fn header() -> String {
         let tensors: Vec<_> = layout(GRID)
             .into_iter()
             .map(|(spec, _)| (spec.name, spec.shape))
             .collect();
         test_weights::header(GRID, &tensors)
     }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::hollow::{GRID, file as sparse, header};
+    use super::*;
 
     fn refusal(header: &str) -> String {
         let folder = tempfile::tempdir().unwrap();

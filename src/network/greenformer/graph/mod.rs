@@ -132,3 +132,136 @@ fn internal(reason: &str) -> Error {
         reason: reason.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::HashSet;
+
+    use prost::Message as _;
+
+    use super::*;
+    use crate::network::greenformer::weights::hollow;
+    use crate::network::onnx;
+    use crate::network::proto::{GraphProto, ModelProto};
+
+    fn with_weights<T>(test: impl FnOnce(&WeightsFile) -> T) -> T {
+        let folder = tempfile::tempdir().unwrap();
+        let path = hollow::file(folder.path(), &hollow::header());
+        test(&WeightsFile::open(&path).unwrap())
+    }
+
+    fn graph(
+        weights: &WeightsFile,
+        precision: Precision,
+        attention: Attention,
+    ) -> (Vec<u8>, GraphProto) {
+        let options = Options {
+            height: 64,
+            width: 96,
+            precision,
+            attention,
+        };
+        let bytes = build(weights, &options).unwrap();
+        let graph = ModelProto::decode(bytes.as_slice()).unwrap().graph.unwrap();
+        (bytes, graph)
+    }
+
+    #[test]
+    fn every_name_is_made_once_and_before_it_is_used() {
+        with_weights(|weights| {
+            for precision in [Precision::Full, Precision::Half] {
+                for attention in [Attention::Fused, Attention::Decomposed] {
+                    let (_, graph) = graph(weights, precision, attention);
+                    let mut known = HashSet::new();
+                    known.extend(graph.input.iter().map(|port| port.name.clone().unwrap()));
+                    for tensor in &graph.initializer {
+                        assert!(
+                            known.insert(tensor.name.clone().unwrap()),
+                            "{:?}",
+                            tensor.name
+                        );
+                    }
+                    for node in &graph.node {
+                        for input in node.input.iter().filter(|name| !name.is_empty()) {
+                            assert!(known.contains(input), "{:?} wants {input}", node.name);
+                        }
+                        for output in &node.output {
+                            assert!(known.insert(output.clone()), "{output} is made twice");
+                        }
+                    }
+                    let microsoft = graph
+                        .node
+                        .iter()
+                        .filter(|node| node.domain.is_some())
+                        .count();
+                    let expected = if attention == Attention::Fused { 24 } else { 0 };
+                    assert_eq!(microsoft, expected);
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn weights_stay_in_their_file_and_are_used_up() {
+        with_weights(|weights| {
+            let length = std::fs::metadata(weights.path()).unwrap().len();
+            let (_, graph) = graph(weights, Precision::Full, Attention::Fused);
+            let mut referred = 0;
+            for tensor in graph
+                .initializer
+                .iter()
+                .filter(|tensor| tensor.raw_data.is_none())
+            {
+                let value = |index: usize| tensor.external_data[index].value.clone().unwrap();
+                assert_eq!(value(0), "weights.safetensors");
+                let [begin, bytes] = [value(1), value(2)].map(|text| text.parse::<u64>().unwrap());
+                assert!(begin + bytes <= length);
+                assert_eq!(bytes, tensor.dims.iter().product::<i64>() as u64 * 4);
+                referred += bytes;
+            }
+            // All but what is folded into other numbers: the decoders, and the positional embedding
+            // of another size.
+            let folded = |name: &str| name.contains("decoder.") || name.ends_with("pos_embed");
+            let layout = crate::network::greenformer::weights::layout(weights.grid());
+            let others = layout.iter().filter(|(spec, _)| !folded(&spec.name));
+            assert_eq!(
+                referred,
+                others.map(|(spec, _)| spec.len() as u64 * 4).sum::<u64>()
+            );
+        });
+    }
+
+    #[test]
+    fn inputs_and_outputs_are_32_bit_floats_of_the_pictures_size() {
+        with_weights(|weights| {
+            for precision in [Precision::Full, Precision::Half] {
+                let (bytes, _) = graph(weights, precision, Attention::Fused);
+                let signature = onnx::signature(&bytes).unwrap();
+                let show = |ports: &[onnx::Port]| -> Vec<String> {
+                    let one =
+                        |port: &onnx::Port| {
+                            let lengths =
+                                port.shape.as_ref().unwrap().iter().map(
+                                    |dimension| match dimension {
+                                        onnx::Dimension::Fixed(length) => length.to_string(),
+                                        other => panic!("{other:?}"),
+                                    },
+                                );
+                            assert_eq!(port.element, onnx::FLOAT);
+                            format!("{} {}", port.name, lengths.collect::<Vec<_>>().join("x"))
+                        };
+                    ports.iter().map(one).collect()
+                };
+                assert_eq!(
+                    show(&signature.inputs),
+                    ["input 1x4x64x96", "refiner_scale 1"]
+                );
+                assert_eq!(
+                    show(&signature.outputs),
+                    ["alpha 1x1x64x96", "fg 1x3x64x96"]
+                );
+            }
+        });
+    }
+}

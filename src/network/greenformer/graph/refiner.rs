@@ -98,19 +98,22 @@ fn convolve(
 /// bits and are off by 2e-2 at 2048 × 2048. Means of rows first and the mean of those after stay
 /// exact to the last digits.
 fn group_norm(b: &mut Builder<'_>, x: &Value, name: &str, size: Size) -> Result<Value> {
-    let [height, _] = size.map(MULTIPLE);
-    // [1, 64, H, W] → [8, 1], in 32 bits.
-    let whole = |b: &mut Builder<'_>, x: &Value| {
-        let rows = b.reduce("ReduceMean", x, 3, false);
-        let rows = b.reshape(&rows, &[GROUPS, REFINER / GROUPS * height]);
+    let [height, width] = size.map(MULTIPLE);
+    // The mean of what there is of each row of the channels of a group: → [8, 1], in 32 bits.
+    let mean = |b: &mut Builder<'_>, rows: &Value| {
+        let rows = b.reshape(rows, &[GROUPS, REFINER / GROUPS * height]);
         b.reduce("ReduceMean", &rows, 1, true)
     };
     let wide = b.widen(x.clone());
-    let mean = whole(b, &wide);
-    let squares = b.mul(&wide, &wide);
-    let squares = whole(b, &squares);
+    // [1, 64, H]
+    let rows = b.reduce("ReduceMean", &wide, 3, false);
+    let squares = b.reduce("ReduceSumSquare", &wide, 3, false);
+    let mean_square = mean(b, &squares);
+    let mean = mean(b, &rows);
+    let share = b.floats_32("refiner.share", &[1], &[(width as f32).recip()]);
+    let mean_square = b.mul(&mean_square, &share);
     let square = b.mul(&mean, &mean);
-    let variance = b.sub(&squares, &square);
+    let variance = b.sub(&mean_square, &square);
     let epsilon = b.floats_32("refiner.epsilon", &[1], &[EPSILON]);
     let variance = b.add(&variance, &epsilon);
     let deviation = b.node("Sqrt", &[&variance], &[]);

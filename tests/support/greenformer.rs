@@ -1,0 +1,99 @@
+//! CorridorKey's own network with stand-in weights, in the runtime.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "every test file uses another part"
+)]
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use corridorkey::keyer::Planes;
+use corridorkey::network::greenformer::graph::{self, Attention, Options, Precision};
+use corridorkey::network::greenformer::tensors;
+use corridorkey::network::greenformer::weights::WeightsFile;
+use ort::environment::Environment;
+use ort::session::Session;
+use ort::value::TensorRef;
+
+use crate::{bench, weights};
+
+/// Kept between runs: it takes seconds and 289 MB.
+pub static WEIGHTS: LazyLock<WeightsFile> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let path = folder.join("greenformer-128.safetensors");
+    WeightsFile::open(&path).unwrap_or_else(|_| {
+        let floats = tensors::specs(128)
+            .into_iter()
+            .filter(|spec| !spec.is_counter());
+        let tensors: Vec<_> = floats.map(|spec| (spec.name, spec.shape)).collect();
+        let staging = tempfile::NamedTempFile::new_in(folder).unwrap();
+        weights::write_canonical(staging.path(), 128, &tensors);
+        staging.persist(&path).unwrap();
+        WeightsFile::open(&path).unwrap()
+    })
+});
+
+pub static ENVIRONMENT: LazyLock<Environment> = LazyLock::new(|| {
+    let builder = ort::init_from(&*bench::LIBRARY).unwrap();
+    builder.with_telemetry(false).build().unwrap()
+});
+
+/// A session with its network.
+pub struct Network {
+    session: Session,
+    pub height: usize,
+    pub width: usize,
+}
+
+impl Network {
+    pub fn new(height: usize, width: usize, precision: Precision, attention: Attention) -> Self {
+        let options = Options {
+            height,
+            width,
+            precision,
+            attention,
+        };
+        let graph = graph::build(&WEIGHTS, &options).unwrap();
+        assert!(graph.len() < 64 << 20, "the weights stay in their file");
+        let session = Session::builder(&ENVIRONMENT)
+            .unwrap()
+            .with_memory_pattern(false)
+            .unwrap()
+            .with_config_entry(
+                "session.model_external_initializers_file_folder_path",
+                WEIGHTS.path().parent().unwrap().to_str().unwrap(),
+            )
+            .unwrap()
+            .commit_from_memory(&graph)
+            .unwrap();
+        Self {
+            session,
+            height,
+            width,
+        }
+    }
+
+    pub fn plain(height: usize, width: usize) -> Self {
+        Self::new(height, width, Precision::Full, Attention::Fused)
+    }
+
+    /// Alpha and the foreground.
+    pub fn run(&mut self, input: &[f32], strength: f32) -> [Planes; 2] {
+        let shape = [1, 4, self.height as i64, self.width as i64];
+        let strength = [strength];
+        let outputs = self
+            .session
+            .run(ort::inputs![
+                graph::INPUT => TensorRef::from_array_view((shape, input)).unwrap(),
+                graph::REFINER_SCALE => TensorRef::from_array_view(([1_i64], &strength[..])).unwrap(),
+            ])
+            .unwrap();
+        [(graph::ALPHA, 1), (graph::FOREGROUND, 3)].map(|(name, channels)| {
+            let (_, values) = outputs[name].try_extract_tensor::<f32>().unwrap();
+            Planes::from_vec(self.width, self.height, channels, values.to_vec()).unwrap()
+        })
+    }
+}
