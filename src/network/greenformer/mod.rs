@@ -4,6 +4,8 @@
 //! tensors there are, how the weights file of this project is laid out, and the network itself as
 //! an ONNX graph, made for one picture size at a time.
 //!
+//! * [`import`]: from the checkpoint of its publisher to the weights file of this project.
 //! * [`tensors`]: names and shapes of the checkpoint's tensors.
 
+pub mod import;
 pub mod tensors;
