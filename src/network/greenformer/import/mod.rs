@@ -326,4 +326,7 @@ pub fn writable_roots(roots: &[PathBuf]) -> Vec<PathBuf> {
 }
 
 #[cfg(test)]
+#[path = "../../../../tests/support/checkpoint.rs"]
+mod test_checkpoints;
+#[cfg(test)]
 mod tests;

@@ -354,7 +354,9 @@ impl Machine<'_> {
         match &mut self.values[list] {
             Value::List(list) => list.extend_from_slice(items),
             _ => {
-                return Err("its index is damaged: something is appended to what is no list".into());
+                return Err(
+                    "its index is damaged: something is appended to what is no list".into(),
+                );
             }
         }
         Ok(())
@@ -367,7 +369,9 @@ impl Machine<'_> {
                 dict.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));
             }
             _ => {
-                return Err("its index is damaged: an entry is set in what is no dictionary".into());
+                return Err(
+                    "its index is damaged: an entry is set in what is no dictionary".into(),
+                );
             }
         }
         Ok(())
