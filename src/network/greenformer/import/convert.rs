@@ -198,7 +198,7 @@ impl Account {
             (&self.foreign, "not of 32-bit, 16-bit or bfloat16 floats"),
             (
                 &self.scattered,
-                "views of scattered numbers (make them contiguous and save again)",
+                "stored with gaps or overlaps (make them contiguous and save again)",
             ),
         ]
         .into_iter()

@@ -135,7 +135,7 @@ fn what_does_not_fit_is_listed_exactly() {
         "2 tensors are unknown: discriminator.weight, ema\u{fffd}.weight",
         "1 tensor is of another shape: encoder.model.blocks.3.norm1.weight is [225] and not [224]",
         "encoder.model.blocks.4.norm1.bias (64-bit floats)",
-        "scattered numbers (make them contiguous and save again): encoder.model.blocks.4.norm1.weight",
+        "stored with gaps or overlaps (make them contiguous and save again): encoder.model.blocks.4.norm1.weight",
     ] {
         assert!(reason.contains(part), "no `{part}` in: {reason}");
     }

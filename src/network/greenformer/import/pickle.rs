@@ -365,7 +365,7 @@ impl Machine<'_> {
     fn insert(&mut self, items: &[Id]) -> Result<(), String> {
         let dict = self.top()?;
         match &mut self.values[dict] {
-            Value::Dict(dict) if items.len() % 2 == 0 => {
+            Value::Dict(dict) if items.len().is_multiple_of(2) => {
                 dict.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));
             }
             _ => {
