@@ -475,7 +475,7 @@ const ARCHIVES: &[Hostile] = &[
             let index = Pth::default().index(&named(2)[..1]);
             archive(path, &[("a/data.pkl", &index), ("a/data/0", b"\x03\0")]);
             let mut bytes = fs::read(path).unwrap();
-            patch_method(&mut bytes, b"a/data/0", 8, 10 << 20);
+            patch(&mut bytes, b"a/data/0", 8, 10 << 20, 2);
             fs::write(path, bytes).unwrap();
         },
         &["a/data/0 is compressed or encrypted"],
@@ -487,10 +487,21 @@ const ARCHIVES: &[Hostile] = &[
             let index = Pth::default().index(&named(2)[..1]);
             archive(path, &[("a/data.pkl", &index), ("a/data/0", b"\x03\0")]);
             let mut bytes = fs::read(path).unwrap();
-            patch_method(&mut bytes, b"a/data/0", 0, 10 << 20);
+            patch(&mut bytes, b"a/data/0", 0, 10 << 20, 10 << 20);
             fs::write(path, bytes).unwrap();
         },
-        &["a/data/0 reaches beyond the end"],
+        &["longer than its place"],
+    ),
+    (
+        "two-lengths.pth",
+        |path| {
+            let index = Pth::default().index(&named(2)[..1]);
+            archive(path, &[("a/data.pkl", &index), ("a/data/0", b"\x03\0")]);
+            let mut bytes = fs::read(path).unwrap();
+            patch(&mut bytes, b"a/data/0", 0, 10 << 20, 2);
+            fs::write(path, bytes).unwrap();
+        },
+        &["10485760 bytes by one account and 2 by another"],
     ),
     (
         "same-name.pth",
@@ -575,22 +586,20 @@ const ARCHIVES: &[Hostile] = &[
     ),
 ];
 
-/// Changes an entry's method and its size before packing, in both of its headers.
-fn patch_method(bytes: &mut [u8], name: &[u8], method: u8, size: u32) {
+/// Changes an entry's method and its sizes before and after packing, in both of its headers.
+fn patch(bytes: &mut [u8], name: &[u8], method: u8, plain: u32, packed: u32) {
     let places: Vec<usize> = (0..bytes.len() - name.len())
         .filter(|at| bytes[*at..].starts_with(name))
         .collect();
     let [local, central] = places[..] else {
         panic!("{places:?}")
     };
-    // A local header has 30 bytes before the name, one of the directory 46.
-    bytes[local - 30 + 8] = method;
-    bytes[central - 46 + 10] = method;
-    bytes[local - 30 + 22..][..4].copy_from_slice(&size.to_le_bytes());
-    bytes[central - 46 + 24..][..4].copy_from_slice(&size.to_le_bytes());
-    if method == 0 {
-        bytes[local - 30 + 18..][..4].copy_from_slice(&size.to_le_bytes());
-        bytes[central - 46 + 20..][..4].copy_from_slice(&size.to_le_bytes());
+    // A local header has 30 bytes before the name, one of the directory 46; the latter's fields
+    // begin two bytes later.
+    for start in [local - 30, central - 46 + 2] {
+        bytes[start + 8] = method;
+        bytes[start + 18..][..4].copy_from_slice(&packed.to_le_bytes());
+        bytes[start + 22..][..4].copy_from_slice(&plain.to_le_bytes());
     }
 }
 

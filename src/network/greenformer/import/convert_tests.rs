@@ -62,6 +62,8 @@ fn counters_may_be_there_or_not() {
     let mut tensors = whole(128);
     find(&mut tensors, "alpha_decoder.bn.num_batches_tracked").element =
         Element::Other("64-bit integers", 8);
+    *find(&mut tensors, "fg_decoder.bn.num_batches_tracked") =
+        stored("fg_decoder.bn.num_batches_tracked", &[1]);
     assert_eq!(plan(tensors, &specs).unwrap().tensors.len(), 365);
     let mut tensors = whole(128);
     tensors.retain(|tensor| !tensor.name.ends_with("num_batches_tracked"));

@@ -86,7 +86,7 @@ pub(super) fn open(file: File) -> Result<(Vec<Stored>, Archive), String> {
         return Err("two of its entries have the same name".into());
     }
     if zip.has_overlapping_entries().map_err(zip_text)? {
-        return Err("its entries overlap".into());
+        return Err("its entries overlap, or one is longer than its place".into());
     }
     let folder = index_folder(&zip)?;
     check_byte_order(&mut zip, &folder)?;
@@ -204,7 +204,8 @@ fn entry(zip: &mut ZipArchive<Frugal>, name: &str, file_length: u64) -> Result<E
             length,
         }),
         _ => Err(format!(
-            "its entry {} reaches beyond the end of the file; copy or download it again",
+            "its entry {} has {length} bytes by one account and {packed} by another; copy or \
+             download it again",
             shown(name)
         )),
     }
