@@ -11,6 +11,7 @@ mod checkpoint;
 mod common;
 mod faults;
 mod formats;
+mod hostile;
 mod imports;
 mod pictures;
 mod sequences;

@@ -6,7 +6,7 @@
 //! floats in a fixed layout, named by its checksum, and a manifest beside it. The user's file is
 //! read piece by piece, never mapped and never changed; it may go away afterwards.
 //!
-//! * `pth` with `directory` and `pickle`, `safetensors`: where tensors are in a foreign file.
+//! * `pth` with `directory`, `pickle` and `vocabulary`, `safetensors`: where tensors are in a foreign file.
 //! * `convert` with `mlx`: which of them is which tensor of the network, and what does not fit.
 //! * `write`, `install`: the copy, and how it appears whole or not at all.
 //! * [`manifest`]: what is known of an imported checkpoint; [`remove`] takes models away again.
@@ -21,6 +21,7 @@ mod pickle;
 mod pth;
 pub mod remove;
 mod safetensors;
+mod vocabulary;
 mod write;
 
 use std::fs::File;

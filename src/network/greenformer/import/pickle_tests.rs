@@ -1,4 +1,5 @@
 #![allow(clippy::unwrap_used)]
+use super::super::checkpoint::Element;
 use super::super::test_checkpoints::{Kind, Pickler, Pth};
 use super::*;
 

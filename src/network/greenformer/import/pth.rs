@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::rc::Rc;
 
-use zip::read::{ArchiveOffset, Config};
+use zip::read::{ArchiveOffset, Config, ZipReadOptions};
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
@@ -59,7 +59,7 @@ impl Seek for Frugal {
 pub(super) struct Archive {
     zip: ZipArchive<Frugal>,
     left: Rc<Cell<u64>>,
-    /// The entries that tensors refer to.
+    /// The entries that tensors refer to and that have a checksum.
     used: Vec<usize>,
 }
 
@@ -109,7 +109,12 @@ pub(super) fn open(file: File) -> Result<(Vec<Stored>, Archive), String> {
             ..found
         });
     }
-    let mut used: Vec<usize> = storages.known.values().map(|entry| entry.index).collect();
+    let mut used: Vec<usize> = storages
+        .known
+        .values()
+        .filter(|entry| entry.summed)
+        .map(|entry| entry.index)
+        .collect();
     used.sort_unstable();
     Ok((tensors, Archive { zip, left, used }))
 }
@@ -179,6 +184,9 @@ struct Entry {
     index: usize,
     offset: u64,
     length: u64,
+    /// Whether the archive has a checksum of it: PyTorch can be told to leave them out, and then
+    /// writes zeros.
+    summed: bool,
 }
 
 fn entry(zip: &mut ZipArchive<Frugal>, name: &str, file_length: u64) -> Result<Entry, String> {
@@ -194,6 +202,7 @@ fn entry(zip: &mut ZipArchive<Frugal>, name: &str, file_length: u64) -> Result<E
         ));
     }
     let (length, packed) = (entry.size(), entry.compressed_size());
+    let summed = entry.crc32() != 0;
     let end = entry
         .data_start()
         .and_then(|start| start.checked_add(length));
@@ -202,6 +211,7 @@ fn entry(zip: &mut ZipArchive<Frugal>, name: &str, file_length: u64) -> Result<E
             index,
             offset,
             length,
+            summed,
         }),
         _ => Err(format!(
             "its entry {} has {length} bytes by one account and {packed} by another; copy or \
@@ -222,7 +232,10 @@ fn read_small(zip: &mut ZipArchive<Frugal>, name: &str, most: u64) -> Result<Vec
         ));
     }
     let mut bytes = Vec::new();
-    let mut entry = zip.by_index(found.index).map_err(zip_text)?;
+    let options = ZipReadOptions::new().ignore_crc32(!found.summed);
+    let mut entry = zip
+        .by_index_with_options(found.index, options)
+        .map_err(zip_text)?;
     entry.read_to_end(&mut bytes).map_err(|error| {
         format!(
             "its entry {} is damaged ({error}); copy or download the file again",

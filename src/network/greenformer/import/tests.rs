@@ -267,6 +267,35 @@ fn views_of_one_storage_are_taken_apart() {
     );
 }
 
+/// PyTorch can be told to leave checksums out; it then writes zeros in their place.
+#[test]
+fn checksums_may_be_left_out_but_not_be_wrong() {
+    let desk = Desk::new();
+    Pth::default().write(&desk.path("a.pth"), &named(&small(2)), values);
+    let good = fs::read(desk.path("a.pth")).unwrap();
+    // The checksum is 14 bytes into a local header, 16 into an entry of the directory.
+    let set = |change: fn(&mut u8)| {
+        let mut bytes = good.clone();
+        for at in 0..bytes.len() - 20 {
+            let skip = match &bytes[at..at + 4] {
+                b"PK\x03\x04" => 14,
+                b"PK\x01\x02" => 16,
+                _ => continue,
+            };
+            bytes[at + skip..][..4].iter_mut().for_each(change);
+        }
+        fs::write(desk.path("a.pth"), bytes).unwrap();
+    };
+    set(|byte| *byte ^= 0x55);
+    desk.refused("a.pth", "model.checkpoint", &["is damaged", "checksum"]);
+    set(|byte| *byte = 0);
+    let report = desk.import("a.pth").unwrap();
+    assert_eq!(
+        fs::read(&report.model.path).unwrap(),
+        expected(2, Kind::F32)
+    );
+}
+
 #[test]
 fn a_new_import_replaces_the_old_one_and_its_weights() {
     let desk = Desk::new();
