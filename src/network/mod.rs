@@ -8,6 +8,7 @@
 //! * [`device`]: who says where the network runs, and what is actually there.
 //! * [`model`]: manifests and model files; [`models`]: where they are looked for; [`onnx`] reads
 //!   signatures; [`checksum`] proves that a file is the one that its manifest means.
+//! * [`greenformer`]: CorridorKey's own network, from its checkpoint; `proto` writes its graphs.
 //! * [`engine`]: one model on one device at one size: built, run, checked.
 //! * [`session`]: the engines that are kept, and for how long.
 //! * [`cache`]: the predictions that are kept.
@@ -24,6 +25,7 @@ pub mod model;
 pub mod models;
 pub mod onnx;
 pub mod options;
+pub(crate) mod proto;
 pub mod runtime;
 pub mod service;
 pub mod session;
@@ -34,6 +36,9 @@ mod test_graphs;
 #[cfg(test)]
 #[path = "../../tests/support/models.rs"]
 mod test_models;
+#[cfg(test)]
+#[path = "../../tests/support/weights.rs"]
+mod test_weights;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

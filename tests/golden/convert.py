@@ -70,12 +70,12 @@ def main():
     for name in RUNS:
         run = np.load(source / f"{name}.npz")
         arrays = []
+        if "plate_linear" in run.files:
+            arrays.append(("plate_linear", "f16", run["plate_linear"], None))
+        else:
+            arrays.append(("plate_srgb_u8", "u8", run["plate_srgb_u8"], None))
+        arrays.append(("hint", "f16", run["hint"], None))
         if "model_input" in run.files:
-            if "plate_linear" in run.files:
-                arrays.append(("plate_linear", "f16", run["plate_linear"], None))
-            else:
-                arrays.append(("plate_srgb_u8", "u8", run["plate_srgb_u8"], None))
-            arrays.append(("hint", "f16", run["hint"], None))
             tensor = run["model_input"][0]
             rows = picked(tensor.shape[1])
             arrays.append(("model_input", "f32", tensor[:, rows], rows))
@@ -87,6 +87,11 @@ def main():
             arrays.append((key, kind, run[key][rows], rows))
         arrays.append(("plate_size", "f32", np.array(run["out_alpha"].shape[:2]), None))
         write(target, name, arrays)
+    # The network alone, and no square.
+    run = np.load(source / "rect160x288.npz")
+    write(target, "rect160x288", [("model_input", "f32", run["model_input"][0], None),
+                                  ("model_alpha", "unit", run["model_alpha"][0], None),
+                                  ("model_fg", "unit", run["model_fg"][0], None)])
 
 
 if __name__ == "__main__":

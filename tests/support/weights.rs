@@ -24,17 +24,21 @@ use std::path::Path;
 pub fn values(name: &str, shape: &[usize]) -> impl Iterator<Item = f32> + use<> {
     let (offset, gain) = rule(name, shape);
     let (offset, gain) = (offset as f32, gain as f32);
+    let count = shape.iter().product();
+    uniform(name).take(count).map(move |u| offset + gain * u)
+}
+
+/// Numbers in [-1, 1), without end, that depend on the name alone.
+pub fn uniform(name: &str) -> impl Iterator<Item = f32> + use<> {
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    let count = shape.iter().product::<usize>() as u64;
-    (1..=count).map(move |index| {
+    (1_u64..).map(move |index| {
         let z = hash.wrapping_add(index.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         let z = z ^ (z >> 31);
-        let u = (z >> 40) as f32 * (1.0 / 8_388_608.0) - 1.0;
-        offset + gain * u
+        (z >> 40) as f32 * (1.0 / 8_388_608.0) - 1.0
     })
 }
 
@@ -66,42 +70,39 @@ fn rule(name: &str, shape: &[usize]) -> (f64, f64) {
     }
 }
 
-/// Writes a weights file as an import leaves it: safetensors, every tensor at a multiple of 64
-/// bytes. `tensors` are names and shapes in order, without the counters.
-pub fn write_canonical(path: &Path, grid: usize, tensors: &[(String, Vec<usize>)]) {
+/// The header of a weights file as an import leaves it: safetensors, every tensor at a multiple of
+/// 64 bytes. `tensors` are names and shapes in order, without the counters.
+pub fn header(grid: usize, tensors: &[(String, Vec<usize>)]) -> String {
+    let mut header =
+        format!(r#"{{"__metadata__":{{"format":"corridorkey-greenformer-1","grid":"{grid}"}}"#);
     let mut at = 0_usize;
-    let entries: Vec<(String, std::ops::Range<usize>)> = tensors
-        .iter()
-        .map(|(name, shape)| {
-            let begin = at.next_multiple_of(64);
-            at = begin + 4 * shape.iter().product::<usize>();
-            let shape = serde_json::to_string(shape).unwrap();
-            let entry = format!(
-                r#""{name}":{{"dtype":"F32","shape":{shape},"data_offsets":[{begin},{at}]}}"#
-            );
-            (entry, begin..at)
-        })
-        .collect();
-    let list: Vec<&str> = entries.iter().map(|(entry, _)| entry.as_str()).collect();
-    let mut header = format!(
-        r#"{{"__metadata__":{{"format":"corridorkey-greenformer-1","grid":"{grid}"}},{}}}"#,
-        list.join(",")
-    );
+    for (name, shape) in tensors {
+        let begin = at.next_multiple_of(64);
+        at = begin + 4 * shape.iter().product::<usize>();
+        let shape = serde_json::to_string(shape).unwrap();
+        header += &format!(
+            r#","{name}":{{"dtype":"F32","shape":{shape},"data_offsets":[{begin},{at}]}}"#
+        );
+    }
+    header + "}"
+}
+
+/// Writes such a file.
+pub fn write_canonical(path: &Path, grid: usize, tensors: &[(String, Vec<usize>)]) {
+    let header = header(grid, tensors);
     // The length of the header stands before it in 8 bytes.
     let room = (header.len() + 8).next_multiple_of(64) - 8;
-    header.extend(std::iter::repeat_n(' ', room - header.len()));
-
     let mut file = std::io::BufWriter::with_capacity(1 << 20, std::fs::File::create(path).unwrap());
-    file.write_all(&(header.len() as u64).to_le_bytes())
-        .unwrap();
-    file.write_all(header.as_bytes()).unwrap();
-    let mut at = 0;
-    for ((name, shape), (_, range)) in tensors.iter().zip(&entries) {
-        file.write_all(&[0; 64][..range.start - at]).unwrap();
+    file.write_all(&(room as u64).to_le_bytes()).unwrap();
+    write!(file, "{header:room$}").unwrap();
+    let mut at = 0_usize;
+    for (name, shape) in tensors {
+        let gap = at.next_multiple_of(64) - at;
+        file.write_all(&[0; 64][..gap]).unwrap();
         for value in values(name, shape) {
             file.write_all(&value.to_le_bytes()).unwrap();
         }
-        at = range.end;
+        at += gap + 4 * shape.iter().product::<usize>();
     }
     file.flush().unwrap();
 }

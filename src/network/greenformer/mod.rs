@@ -6,6 +6,10 @@
 //!
 //! * [`import`]: from the checkpoint of its publisher to the weights file of this project.
 //! * [`tensors`]: names and shapes of the checkpoint's tensors.
+//! * [`weights`]: the weights file that an import leaves.
+//! * [`graph`]: the network as an ONNX graph.
 
+pub mod graph;
 pub mod import;
 pub mod tensors;
+pub mod weights;

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::network::checksum::hex;
 use crate::network::error::{Error, Result};
+use crate::network::greenformer::weights::WeightsFile;
 use crate::network::model::{MANIFEST, plain};
 use crate::network::{Control, check};
 
@@ -173,17 +174,24 @@ impl Imported {
         format!("{}@{}", self.id, self.version)
     }
 
-    /// Makes sure that the weights file is there. [`Imported::verify`] reads it, which takes longer.
+    /// Makes sure that the weights file is there and laid out as an import does it. Its numbers
+    /// are left to [`Imported::verify`], which takes longer.
     ///
     /// # Errors
-    /// [`Error::ModelFile`].
+    /// [`Error::ModelFile`], [`Error::ModelGraph`].
     pub fn look(&self) -> Result<()> {
-        let facts = std::fs::metadata(&self.path).map_err(|error| self.unreadable(&error))?;
-        if facts.is_file() && facts.len() > 0 {
-            Ok(())
-        } else {
-            Err(self.unreadable(&std::io::Error::other("it is not a file, or empty")))
+        let file = WeightsFile::open(&self.path)?;
+        if file.grid() == self.grid {
+            return Ok(());
         }
+        Err(Error::Manifest {
+            path: self.manifest.clone(),
+            reason: format!(
+                "it says that the grid is {}, and the weights file that it is {}",
+                self.grid,
+                file.grid()
+            ),
+        })
     }
 
     /// Reads the weights file piece by piece and compares its checksum.

@@ -34,7 +34,6 @@ use self::checkpoint::{Stored, io_text};
 pub use self::convert::Layout;
 use self::convert::{Plan, plan};
 pub use self::manifest::Imported;
-pub use self::write::FORMAT;
 use super::tensors::{self, Spec};
 use crate::network::checksum::hex;
 use crate::network::error::{Error, Result};

@@ -1,6 +1,7 @@
 //! Writes the weights file of this project, tensor by tensor.
 //!
-//! The file is a `.safetensors` whose layout is fixed to the byte: see [`Layout`]. So the same
+//! The file is a `.safetensors` whose layout is fixed to the byte:
+//! see [`weights`](crate::network::greenformer::weights), which reads it. So the same
 //! weights give the same file, whatever they came from, and its checksum is its name.
 
 use std::fs::File;
@@ -12,12 +13,7 @@ use super::Trouble;
 use super::checkpoint::{Stored, read};
 use crate::network::checksum::hex;
 use crate::network::greenformer::tensors::Spec;
-
-/// The value of `format` in the file's metadata.
-pub const FORMAT: &str = "corridorkey-greenformer-1";
-
-/// Every tensor starts at a multiple of this, as does the data section.
-const ALIGNMENT: u64 = 64;
+use crate::network::greenformer::weights::{ALIGNMENT, FORMAT};
 
 /// Where everything will be: a header that is padded with spaces, then the tensors in order, as
 /// little-endian 32-bit floats, each at a multiple of 64 bytes with zeros in the gaps.
@@ -37,8 +33,8 @@ impl Layout {
         let mut offsets = Vec::with_capacity(specs.len());
         let mut end = 0u64;
         for spec in specs {
-            let begin = end.next_multiple_of(ALIGNMENT);
-            end = begin + 4 * spec.shape.iter().product::<usize>() as u64;
+            let begin = end.next_multiple_of(ALIGNMENT as u64);
+            end = begin + 4 * spec.len() as u64;
             offsets.push(begin);
             let sides: Vec<String> = spec.shape.iter().map(usize::to_string).collect();
             // Names are ours and need no escapes.
@@ -49,7 +45,7 @@ impl Layout {
             ));
         }
         json.push('}');
-        let padded = (8 + json.len() as u64).next_multiple_of(ALIGNMENT) - 8;
+        let padded = (8 + json.len() as u64).next_multiple_of(ALIGNMENT as u64) - 8;
         json.push_str(&" ".repeat(padded as usize - json.len()));
         let mut header = padded.to_le_bytes().to_vec();
         header.extend_from_slice(json.as_bytes());
@@ -80,7 +76,7 @@ pub(super) fn write(
     let mut bytes = Vec::new();
     for ((spec, tensor), offset) in tensors.iter().zip(&layout.offsets) {
         let gap = data + offset - out.written;
-        out.put(&[0; ALIGNMENT as usize][..gap as usize])
+        out.put(&[0; ALIGNMENT][..gap as usize])
             .map_err(Trouble::Target)?;
         let mut first = 0;
         read(source, tensor, &mut |values| {

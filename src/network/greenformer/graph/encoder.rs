@@ -1,0 +1,275 @@
+//! The encoder: Hiera base-plus, a vision transformer whose tokens become fewer and wider.
+//!
+//! The picture is cut into windows of 32 × 32 pixels, 8 × 8 tokens each. Tokens are kept window by
+//! window, row by row within a window, from beginning to end: attention within windows needs no
+//! transpose then, attention over all tokens does not mind the order, and pooling is a maximum of
+//! neighbours in memory.
+//!
+//! N is the number of windows. Tokens are `[N × side², channels]`; side is 8, and halves where a
+//! block pools.
+
+use super::builder::{Builder, MICROSOFT, Set, Value};
+use super::{Attention, Size, embedding};
+use crate::network::error::Result;
+use crate::network::greenformer::tensors::{self, Block, HEAD, LEVELS, WIDTH};
+
+const EPSILON: f32 = 1e-6;
+/// Tokens along a window's side at the beginning.
+const SIDE: usize = 8;
+/// Up to this block tokens see their own window, behind it all tokens.
+const LAST_WINDOWED: usize = 5;
+
+/// Tokens of a level of detail.
+pub(super) struct Feature {
+    /// `[N × side², channels]`.
+    pub(super) tokens: Value,
+    /// Tokens along a window's side.
+    pub(super) side: usize,
+    /// Their channels.
+    pub(super) channels: usize,
+}
+
+/// What the decoders see of the `input` `[1, 4, H, W]`, in the order of [`LEVELS`].
+pub(super) fn features(
+    b: &mut Builder<'_>,
+    input: &Value,
+    size: Size,
+    attention: Attention,
+) -> Result<Vec<Feature>> {
+    let mut x = embed(b, input, size)?;
+    let (mut side, mut found) = (SIDE, Vec::new());
+    for (index, block) in tensors::blocks().into_iter().enumerate() {
+        let place = Place {
+            index,
+            block,
+            windows: size.windows(),
+            side,
+        };
+        x = transform(b, &x, &place, attention)?;
+        side = place.side_after();
+        if LEVELS.iter().any(|level| level.block == index) {
+            found.push(Feature {
+                tokens: x.clone(),
+                side,
+                channels: block.output,
+            });
+        }
+    }
+    // The decoders' list begins with the last one.
+    found.reverse();
+    Ok(found)
+}
+
+/// The picture as tokens: `[1, 4, H, W]` → `[N × 64, 112]`.
+fn embed(b: &mut Builder<'_>, input: &Value, size: Size) -> Result<Value> {
+    const NAME: &str = "encoder.model.patch_embed.proj";
+    b.part("embed");
+    let input = b.narrow(input.clone());
+    let weight = b.weight(&format!("{NAME}.weight"), &[WIDTH, 4, 7, 7])?;
+    let bias = b.weight(&format!("{NAME}.bias"), &[WIDTH])?;
+    let set = [
+        ("kernel_shape", Set::Ints(&[7, 7])),
+        ("strides", Set::Ints(&[4, 4])),
+        ("pads", Set::Ints(&[3, 3, 3, 3])),
+    ];
+    // [1, 112, H/4, W/4]
+    let x = b.node("Conv", &[&input, &weight, &bias], &set);
+    let Size { rows, columns } = size;
+    let x = b.reshape(&x, &[WIDTH, rows, SIDE, columns, SIDE]);
+    let x = b.transpose(&x, &[1, 3, 2, 4, 0]);
+    let x = b.reshape(&x, &[size.windows() * SIDE * SIDE, WIDTH]);
+    let position = position(b, size)?;
+    Ok(b.add(&x, &position))
+}
+
+/// The positional embedding in the order of the tokens: `[N × 64, 112]`. It depends on nothing, so
+/// the runtime brings it into this order once, when it builds the session.
+fn position(b: &mut Builder<'_>, size: Size) -> Result<Value> {
+    const NAME: &str = "encoder.model.pos_embed";
+    let ([height, width], grid) = (size.map(SIDE), b.grid());
+    let x = if [height, width] == [grid, grid] {
+        b.weight(NAME, &[1, grid * grid, WIDTH])?
+    } else {
+        let resized = embedding::resize(&b.numbers(NAME)?, grid, height, width);
+        b.floats("position", &[1, height * width, WIDTH], &resized)
+    };
+    let Size { rows, columns } = size;
+    let x = b.reshape(&x, &[rows, SIDE, columns, SIDE, WIDTH]);
+    let x = b.transpose(&x, &[0, 2, 1, 3, 4]);
+    Ok(b.reshape(&x, &[size.windows() * SIDE * SIDE, WIDTH]))
+}
+
+/// A block, and the tokens that come to it.
+struct Place {
+    index: usize,
+    block: Block,
+    windows: usize,
+    /// Tokens along a window's side before the block.
+    side: usize,
+}
+
+impl Place {
+    fn name(&self, part: &str) -> String {
+        format!("encoder.model.blocks.{}.{part}", self.index)
+    }
+
+    fn tokens(&self) -> usize {
+        self.windows * self.side * self.side
+    }
+
+    fn side_after(&self) -> usize {
+        if self.block.pools() {
+            self.side / 2
+        } else {
+            self.side
+        }
+    }
+
+    fn tokens_after(&self) -> usize {
+        self.windows * self.side_after() * self.side_after()
+    }
+
+    /// Into how many parts attention is divided: every window for itself, or not at all.
+    fn groups(&self) -> usize {
+        if self.index <= LAST_WINDOWED {
+            self.windows
+        } else {
+            1
+        }
+    }
+}
+
+/// One block: `[N × side², input]` → `[N × side_after², output]`.
+fn transform(b: &mut Builder<'_>, x: &Value, place: &Place, attention: Attention) -> Result<Value> {
+    let Block { input, output } = place.block;
+    b.part(format!("block{}", place.index));
+    let normal = layer_norm(b, x, &place.name("norm1"), input)?;
+    let shortcut = if place.block.pools() {
+        let x = linear(b, &normal, &place.name("proj"), input, output)?;
+        pool(b, &x, place)
+    } else {
+        x.clone()
+    };
+    let seen = attend(b, &normal, place, attention)?;
+    let x = b.add(&shortcut, &seen);
+
+    let normal = layer_norm(b, &x, &place.name("norm2"), output)?;
+    let wide = linear(b, &normal, &place.name("mlp.fc1"), output, 4 * output)?;
+    let wide = b.node("Gelu", &[&wide], &[]);
+    let thought = linear(b, &wide, &place.name("mlp.fc2"), 4 * output, output)?;
+    Ok(b.add(&x, &thought))
+}
+
+/// Multi-head attention: `[N × side², input]` → `[N × side_after², output]`.
+fn attend(b: &mut Builder<'_>, x: &Value, place: &Place, attention: Attention) -> Result<Value> {
+    let output = place.block.output;
+    let [query, key, value] = [0, 1, 2].map(|part| third(b, x, place, part));
+    let (mut query, key, value) = (query?, key?, value?);
+    if place.block.pools() {
+        query = pool(b, &query, place);
+    }
+    let (groups, heads) = (place.groups(), place.block.heads());
+    let queries = place.tokens_after() / groups;
+    let keys = place.tokens() / groups;
+    let query = b.reshape(&query, &[groups, queries, output]);
+    let key = b.reshape(&key, &[groups, keys, output]);
+    let value = b.reshape(&value, &[groups, keys, output]);
+    let x = match attention {
+        Attention::Fused => {
+            let heads = [("num_heads", Set::Int(heads as i64))];
+            b.node_of(
+                MICROSOFT,
+                "MultiHeadAttention",
+                &[&query, &key, &value],
+                &heads,
+            )
+        }
+        Attention::Decomposed => {
+            let shape = Heads {
+                groups,
+                heads,
+                queries,
+                keys,
+            };
+            shape.attend(b, &query, &key, &value)
+        }
+    };
+    let x = b.reshape(&x, &[place.tokens_after(), output]);
+    linear(b, &x, &place.name("attn.proj"), output, output)
+}
+
+/// Queries, keys or values, by which third of the weight `[3 × output, input]` makes them.
+/// Three products cost what one costs, and nothing has to be cut apart.
+fn third(b: &mut Builder<'_>, x: &Value, place: &Place, part: usize) -> Result<Value> {
+    let Block { input, output } = place.block;
+    let suffix = [".query", ".key", ".value"][part];
+    let name = place.name("attn.qkv");
+    let weight = b.weight_part(&format!("{name}.weight"), &[output, input], part, suffix)?;
+    let bias = b.weight_part(&format!("{name}.bias"), &[output], part, suffix)?;
+    Ok(b.gemm(x, &weight, &bias))
+}
+
+/// The sizes of one attention.
+struct Heads {
+    groups: usize,
+    heads: usize,
+    queries: usize,
+    keys: usize,
+}
+
+impl Heads {
+    /// softmax(query × keyᵀ ÷ √56) × value for each head: `[groups, queries, heads × 56]`.
+    fn attend(&self, b: &mut Builder<'_>, query: &Value, key: &Value, value: &Value) -> Value {
+        let Heads {
+            groups,
+            heads,
+            queries,
+            keys,
+        } = *self;
+        let scale = b.floats("attention.scale", &[], &[(HEAD as f32).sqrt().recip()]);
+        // Scaled before the product: that is where 16 bits would overflow.
+        let query = b.mul(query, &scale);
+        let query = b.reshape(&query, &[groups, queries, heads, HEAD]);
+        let query = b.transpose(&query, &[0, 2, 1, 3]);
+        let key = b.reshape(key, &[groups, keys, heads, HEAD]);
+        let key = b.transpose(&key, &[0, 2, 3, 1]);
+        let value = b.reshape(value, &[groups, keys, heads, HEAD]);
+        let value = b.transpose(&value, &[0, 2, 1, 3]);
+        // [groups, heads, queries, keys]
+        let scores = b.node("MatMul", &[&query, &key], &[]);
+        let scores = b.node("Softmax", &[&scores], &[("axis", Set::Int(-1))]);
+        let x = b.node("MatMul", &[&scores, &value], &[]);
+        let x = b.transpose(&x, &[0, 2, 1, 3]);
+        b.reshape(&x, &[groups, queries, heads * HEAD])
+    }
+}
+
+/// The greatest of every 2 × 2 tokens: `[N × side², output]` → `[N × side_after², output]`.
+fn pool(b: &mut Builder<'_>, x: &Value, place: &Place) -> Value {
+    let (side, half, channels) = (place.side, place.side_after(), place.block.output);
+    // Two rows of a window follow each other, then two tokens.
+    let x = b.reshape(x, &[place.windows * half, 2, side * channels]);
+    let x = b.reduce("ReduceMax", &x, 1, false);
+    let x = b.reshape(&x, &[place.tokens_after(), 2, channels]);
+    b.reduce("ReduceMax", &x, 1, false)
+}
+
+fn layer_norm(b: &mut Builder<'_>, x: &Value, name: &str, channels: usize) -> Result<Value> {
+    let weight = b.weight(&format!("{name}.weight"), &[channels])?;
+    let bias = b.weight(&format!("{name}.bias"), &[channels])?;
+    let set = [("axis", Set::Int(-1)), ("epsilon", Set::Float(EPSILON))];
+    Ok(b.node("LayerNormalization", &[x, &weight, &bias], &set))
+}
+
+/// `[tokens, input]` → `[tokens, output]`.
+fn linear(
+    b: &mut Builder<'_>,
+    x: &Value,
+    name: &str,
+    input: usize,
+    output: usize,
+) -> Result<Value> {
+    let weight = b.weight(&format!("{name}.weight"), &[output, input])?;
+    let bias = b.weight(&format!("{name}.bias"), &[output])?;
+    Ok(b.gemm(x, &weight, &bias))
+}

@@ -1,0 +1,267 @@
+//! The network as an ONNX graph for one picture size.
+//!
+//! The graph is written node by node; its weights stay in the weights file, which the graph refers
+//! to by name, offset and length, so that graphs of all sizes share it. Whoever runs a graph tells
+//! the runtime in which folder the weights file is.
+//!
+//! | tensor | shape | what |
+//! |---|---|---|
+//! | `input` | `[1, 4, H, W]` | the plate in sRGB, normalised, and the hint |
+//! | `refiner_scale` | `[1]` | how much of the refinement is applied; 1 as trained |
+//! | `alpha` | `[1, 1, H, W]` | 0..1 |
+//! | `fg` | `[1, 3, H, W]` | straight, sRGB-encoded, 0..1 |
+//!
+//! All of them are 32-bit floats, whatever the precision of the arithmetic.
+
+mod builder;
+mod decoder;
+mod embedding;
+mod encoder;
+mod refiner;
+
+use self::builder::Builder;
+use super::weights::WeightsFile;
+use crate::network::error::{Error, Result};
+use crate::network::proto::{element, port};
+
+/// Both sides of a picture are multiples of this.
+pub const MULTIPLE: usize = 32;
+/// The graph's input.
+pub const INPUT: &str = "input";
+/// The graph's input that scales the refinement.
+pub const REFINER_SCALE: &str = "refiner_scale";
+/// The graph's outputs: the matte.
+pub const ALPHA: &str = "alpha";
+/// The graph's outputs: the foreground.
+pub const FOREGROUND: &str = "fg";
+
+/// In what the network computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// 32-bit floats.
+    Full,
+    /// 16-bit floats; statistics, final logits and sigmoid in 32 bits.
+    Half,
+}
+
+/// How attention is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attention {
+    /// As ONNX Runtime's own operator, which never holds all scores at once where it can.
+    Fused,
+    /// As matrix products and a softmax, for devices that know ONNX's own operators only.
+    Decomposed,
+}
+
+/// What a graph is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Rows of the picture; a multiple of [`MULTIPLE`].
+    pub height: usize,
+    /// Columns of the picture; a multiple of [`MULTIPLE`].
+    pub width: usize,
+    /// In what the network computes.
+    pub precision: Precision,
+    /// How attention is written.
+    pub attention: Attention,
+}
+
+/// The ONNX file of the network.
+///
+/// # Errors
+/// [`Error::Internal`](crate::network::Error::Internal) for a size that is no multiple of
+/// [`MULTIPLE`]; what [`WeightsFile::values`] says.
+pub fn build(weights: &WeightsFile, options: &Options) -> Result<Vec<u8>> {
+    let Options { height, width, .. } = *options;
+    let size = Size::new(height, width)?;
+    let mut builder = Builder::new(weights, options.precision)?;
+    let b = &mut builder;
+    let input = Builder::input(INPUT);
+    let features = encoder::features(b, &input, size, options.attention)?;
+    let logits = decoder::logits(b, &features, size)?;
+    refiner::outputs(b, &input, &logits, size)?;
+    let inputs = vec![
+        port(INPUT, element::FLOAT, &[1, 4, height, width]),
+        port(REFINER_SCALE, element::FLOAT, &[1]),
+    ];
+    let outputs = vec![
+        port(ALPHA, element::FLOAT, &[1, 1, height, width]),
+        port(FOREGROUND, element::FLOAT, &[1, 3, height, width]),
+    ];
+    Ok(builder.finish(inputs, outputs))
+}
+
+/// A picture in windows of [`MULTIPLE`] × [`MULTIPLE`] pixels.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    /// Rows of windows.
+    rows: usize,
+    /// Columns of windows.
+    columns: usize,
+}
+
+impl Size {
+    fn new(height: usize, width: usize) -> Result<Self> {
+        let whole = |side: usize| side > 0 && side.is_multiple_of(MULTIPLE);
+        if !whole(height) || !whole(width) {
+            return Err(internal(&format!(
+                "{width} x {height} are no multiples of {MULTIPLE}"
+            )));
+        }
+        Ok(Self {
+            rows: height / MULTIPLE,
+            columns: width / MULTIPLE,
+        })
+    }
+
+    /// How many windows there are.
+    fn windows(self) -> usize {
+        self.rows * self.columns
+    }
+
+    /// Rows and columns of a map with `side` × `side` cells in each window.
+    fn map(self, side: usize) -> [usize; 2] {
+        [self.rows * side, self.columns * side]
+    }
+}
+
+/// A mistake in what is asked of this module.
+fn internal(reason: &str) -> Error {
+    Error::Internal {
+        what: "building the network's graph",
+        reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::HashSet;
+
+    use prost::Message as _;
+
+    use super::*;
+    use crate::network::greenformer::weights::hollow;
+    use crate::network::onnx;
+    use crate::network::proto::{GraphProto, ModelProto};
+
+    fn with_weights<T>(test: impl FnOnce(&WeightsFile) -> T) -> T {
+        let folder = tempfile::tempdir().unwrap();
+        let path = hollow::file(folder.path(), &hollow::header());
+        test(&WeightsFile::open(&path).unwrap())
+    }
+
+    fn graph(
+        weights: &WeightsFile,
+        precision: Precision,
+        attention: Attention,
+    ) -> (Vec<u8>, GraphProto) {
+        let options = Options {
+            height: 64,
+            width: 96,
+            precision,
+            attention,
+        };
+        let bytes = build(weights, &options).unwrap();
+        let graph = ModelProto::decode(bytes.as_slice()).unwrap().graph.unwrap();
+        (bytes, graph)
+    }
+
+    #[test]
+    fn every_name_is_made_once_and_before_it_is_used() {
+        with_weights(|weights| {
+            for precision in [Precision::Full, Precision::Half] {
+                for attention in [Attention::Fused, Attention::Decomposed] {
+                    let (_, graph) = graph(weights, precision, attention);
+                    let mut known = HashSet::new();
+                    known.extend(graph.input.iter().map(|port| port.name.clone().unwrap()));
+                    for tensor in &graph.initializer {
+                        assert!(
+                            known.insert(tensor.name.clone().unwrap()),
+                            "{:?}",
+                            tensor.name
+                        );
+                    }
+                    for node in &graph.node {
+                        for input in node.input.iter().filter(|name| !name.is_empty()) {
+                            assert!(known.contains(input), "{:?} wants {input}", node.name);
+                        }
+                        for output in &node.output {
+                            assert!(known.insert(output.clone()), "{output} is made twice");
+                        }
+                    }
+                    let microsoft = graph
+                        .node
+                        .iter()
+                        .filter(|node| node.domain.is_some())
+                        .count();
+                    let expected = if attention == Attention::Fused { 24 } else { 0 };
+                    assert_eq!(microsoft, expected);
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn weights_stay_in_their_file_and_are_used_up() {
+        with_weights(|weights| {
+            let length = std::fs::metadata(weights.path()).unwrap().len();
+            let (_, graph) = graph(weights, Precision::Full, Attention::Fused);
+            let mut referred = 0;
+            for tensor in graph
+                .initializer
+                .iter()
+                .filter(|tensor| tensor.raw_data.is_none())
+            {
+                let value = |index: usize| tensor.external_data[index].value.clone().unwrap();
+                assert_eq!(value(0), "weights.safetensors");
+                let [begin, bytes] = [value(1), value(2)].map(|text| text.parse::<u64>().unwrap());
+                assert!(begin + bytes <= length);
+                assert_eq!(bytes, tensor.dims.iter().product::<i64>() as u64 * 4);
+                referred += bytes;
+            }
+            // All but what is folded into other numbers: the decoders, and the positional embedding
+            // of another size.
+            let folded = |name: &str| name.contains("decoder.") || name.ends_with("pos_embed");
+            let layout = crate::network::greenformer::weights::layout(weights.grid());
+            let others = layout.iter().filter(|(spec, _)| !folded(&spec.name));
+            assert_eq!(
+                referred,
+                others.map(|(spec, _)| spec.len() as u64 * 4).sum::<u64>()
+            );
+        });
+    }
+
+    #[test]
+    fn inputs_and_outputs_are_32_bit_floats_of_the_pictures_size() {
+        with_weights(|weights| {
+            for precision in [Precision::Full, Precision::Half] {
+                let (bytes, _) = graph(weights, precision, Attention::Fused);
+                let signature = onnx::signature(&bytes).unwrap();
+                let show = |ports: &[onnx::Port]| -> Vec<String> {
+                    let one =
+                        |port: &onnx::Port| {
+                            let lengths =
+                                port.shape.as_ref().unwrap().iter().map(
+                                    |dimension| match dimension {
+                                        onnx::Dimension::Fixed(length) => length.to_string(),
+                                        other => panic!("{other:?}"),
+                                    },
+                                );
+                            assert_eq!(port.element, onnx::FLOAT);
+                            format!("{} {}", port.name, lengths.collect::<Vec<_>>().join("x"))
+                        };
+                    ports.iter().map(one).collect()
+                };
+                assert_eq!(
+                    show(&signature.inputs),
+                    ["input 1x4x64x96", "refiner_scale 1"]
+                );
+                assert_eq!(
+                    show(&signature.outputs),
+                    ["alpha 1x1x64x96", "fg 1x3x64x96"]
+                );
+            }
+        });
+    }
+}
