@@ -67,7 +67,6 @@ pub(super) fn previous(folder: &Path, id: &str) -> Result<Option<Imported>> {
 pub(super) fn install(
     folder: &Path,
     facts: &Facts<'_>,
-    previous: Option<&Imported>,
     fill: &mut dyn FnMut(&File) -> std::result::Result<String, Trouble>,
 ) -> std::result::Result<Imported, Trouble> {
     let home = folder.join(facts.id);
@@ -113,6 +112,8 @@ pub(super) fn install(
     weights.rename(&path).map_err(Trouble::Target)?;
 
     let draft = Draft::create(&home).map_err(Trouble::Target)?;
+    // Asked as late as can be: another import may have been faster.
+    let previous = Imported::read(&manifest).ok();
     (&draft.file)
         .write_all(text.as_bytes())
         .and_then(|()| draft.file.sync_all())

@@ -6,7 +6,8 @@
 //! floats in a fixed layout, named by its checksum, and a manifest beside it. The user's file is
 //! read piece by piece, never mapped and never changed; it may go away afterwards.
 //!
-//! * `pth` with `directory`, `pickle` and `vocabulary`, `safetensors`: where tensors are in a foreign file.
+//! * `pth` with `directory`, `pickle` and `vocabulary`, and `safetensors`: where tensors are in a
+//!   foreign file.
 //! * `convert` with `mlx`: which of them is which tensor of the network, and what does not fit.
 //! * `write`, `install`: the copy, and how it appears whole or not at all.
 //! * [`manifest`]: what is known of an imported checkpoint; [`remove`] takes models away again.
@@ -159,7 +160,7 @@ fn import_with(
         source_sha256: &source_sha256,
         grid: plan.grid,
     };
-    let model = install::install(request.folder, &facts, previous.as_ref(), &mut |target| {
+    let model = install::install(request.folder, &facts, &mut |target| {
         write::write(&layout, &plan.tensors, &mut opened.file, target, &mut step)
     })
     .map_err(failed)?;

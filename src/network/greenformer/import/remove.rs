@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::install::{drafts_in, io_words, remove_read_only};
+use super::install::{drafts_in, remove_read_only};
 use crate::network::error::{Error, Result};
 use crate::network::model::MANIFEST;
 
@@ -99,7 +99,7 @@ fn look(manifest: &Path) -> Option<Found> {
 fn delete(root: &Path, found: Found) -> Result<Removed> {
     let failed = |path: &Path, error: io::Error| Error::Install {
         path: path.into(),
-        reason: io_words(&error, 0),
+        reason: words(&error),
     };
     let folder = found.manifest.parent().unwrap_or(root).to_owned();
     fs::remove_file(&found.manifest).map_err(|error| failed(&found.manifest, error))?;
@@ -122,4 +122,17 @@ fn delete(root: &Path, found: Found) -> Result<Removed> {
         folder,
         left,
     })
+}
+
+/// What the system said about removing something, and what to do.
+fn words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "permission denied; check the rights of the folder that it is in".into()
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "the file system is read-only; nothing can be removed from it".into()
+        }
+        _ => error.to_string(),
+    }
 }
