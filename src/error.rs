@@ -96,6 +96,7 @@ impl Error {
             Self::Usage(_) => 2,
             Self::Input { .. } | Self::Clip(_) => 3,
             Self::Output { .. } => 4,
+            Self::Network(crate::network::Error::Install { .. }) => 4,
             Self::Network(_) => 5,
             Self::Keyer(_) | Self::Host(_) | Self::Plugin(_) | Self::Aborted => 6,
         }

@@ -137,6 +137,22 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A checkpoint that was to be imported cannot be.
+    #[error("the checkpoint {} cannot be imported: {reason}", path.display())]
+    Checkpoint {
+        /// The user's file.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        reason: String,
+    },
+    /// A model could not be written to, or removed from, the models folder.
+    #[error("the models folder cannot be changed at {}: {reason}", path.display())]
+    Install {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// The model has no such precision.
     #[error("the model \"{model}\" does not run in {precision}; it runs in {}. Set the precision to auto", .offered.join(", "))]
     Precision {
@@ -276,6 +292,8 @@ impl Error {
             Self::ModelFile { .. } => "model.file",
             Self::ModelAltered { .. } => "model.altered",
             Self::ModelGraph { .. } => "model.graph",
+            Self::Checkpoint { .. } => "model.checkpoint",
+            Self::Install { .. } => "model.install",
             Self::Precision { .. } => "model.precision",
             Self::Input { .. } => "network.input",
             Self::TooLarge { .. } => "memory.budget",

@@ -598,7 +598,7 @@ fn precision(name: &str) -> std::result::Result<Precision, String> {
 }
 
 /// Ids and versions are part of project files, command lines and folder names.
-fn plain(text: &str) -> bool {
+pub(super) fn plain(text: &str) -> bool {
     let allowed =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
     !text.is_empty()

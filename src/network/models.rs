@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
+use super::greenformer::import::manifest::is_imported;
 use super::model::{MANIFEST, Model};
 use super::options::Options;
 
@@ -112,11 +113,16 @@ impl Models {
         })
     }
 
-    /// Every model there is, each file checked; what is wrong is listed beside.
+    /// Every model that is a graph, each file checked; what is wrong is listed beside. Imported
+    /// checkpoints are listed by
+    /// [`imported_in`](super::greenformer::import::manifest::imported_in).
     pub fn list(&self) -> Listing {
         let mut listing = Listing::default();
         for root in &self.roots {
-            for (_, model) in models_in(root) {
+            for (folder, model) in models_in(root) {
+                if is_imported(&folder.join(MANIFEST)) {
+                    continue;
+                }
                 match model.and_then(|model| model.load().map(|_| model)) {
                     Ok(model) => listing.models.push(model),
                     Err(error) => listing.problems.push(error),
@@ -127,8 +133,8 @@ impl Models {
     }
 }
 
-/// `models` in the user's data folder for this program.
-fn user_folder() -> Option<PathBuf> {
+/// `models` in the user's data folder for this program; `None` where there is no home.
+pub fn user_folder() -> Option<PathBuf> {
     let folders = directories::ProjectDirs::from("", "", "CorridorKey")?;
     Some(folders.data_dir().join("models"))
 }

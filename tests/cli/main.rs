@@ -5,13 +5,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../support/checkpoint.rs"]
+mod checkpoint;
 #[path = "../common/mod.rs"]
 mod common;
 mod faults;
 mod formats;
+mod hostile;
+mod imports;
 mod pictures;
 mod sequences;
 mod tools;
+#[path = "../support/weights.rs"]
+mod weights;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

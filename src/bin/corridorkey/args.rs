@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use corridorkey::network::greenformer::import::{DEFAULT_ID, check_id};
 
 use crate::frames::Range;
 use crate::picture::{Kind, Sample};
@@ -158,6 +159,29 @@ pub(crate) enum ModelsAction {
         /// The models to verify, by id or id@version [default: all].
         id: Vec<String>,
     },
+    /// Import CorridorKey's official checkpoint: a .pth or .safetensors file. The weights are
+    /// copied; nothing that the file says is executed.
+    Import(ImportArguments),
+    /// Remove a model that was imported or put there by hand, never one of the plug-in's own.
+    Remove {
+        /// The model, by id or id@version.
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArguments {
+    /// The checkpoint, as its publisher gives it.
+    pub(crate) file: PathBuf,
+
+    /// The id that projects will know the model by.
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_ID, value_parser = model_id)]
+    pub(crate) id: String,
+
+    /// The models folder to install it in [default: the user's own]. Any other has to be in
+    /// CORRIDORKEY_MODELS to be found.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -257,6 +281,10 @@ impl Depth {
     }
 }
 
+fn model_id(text: &str) -> Result<String, String> {
+    check_id(text).map(|()| text.to_owned())
+}
+
 fn setting(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((id, value)) if !id.trim().is_empty() => {
@@ -311,6 +339,17 @@ mod tests {
         assert_eq!(arguments.set[1], ("model".into(), "a=b".into()));
         assert_eq!(arguments.frames, Some(Range { first: 3, last: 7 }));
         assert_eq!(arguments.format, Format::Png);
+    }
+
+    #[test]
+    fn ids_of_models_are_plain_and_not_the_shipped_one() {
+        let import = |id: &str| {
+            Arguments::try_parse_from(["corridorkey", "models", "import", "a.pth", "--id", id])
+        };
+        assert!(import("corridorkey-2048").is_ok());
+        for wrong in ["", "../up", "Upper", "base", ".hidden", "a/b"] {
+            assert_eq!(import(wrong).unwrap_err().exit_code(), 2, "{wrong}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod files;
 mod font;
 mod frames;
 mod hint;
+mod import;
 mod interrupt;
 mod key;
 mod ledger;
