@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use corridorkey::keyer::NetworkInput;
-use corridorkey::network::{DeviceChoice, Error, Model, Service};
+use corridorkey::network::{DeviceChoice, Error, Model, Precision, Service};
 use support::{Bench, options};
 
 /// The shipped model with a manifest that this changes.
@@ -109,8 +109,8 @@ fn tiles_give_what_the_whole_frame_gives() {
 fn a_frame_in_tiles_needs_less_memory_than_in_one_piece() {
     let (tiled, whole) = (in_tiles(2_500_000), in_tiles(100_000_000));
     let (in_tiles, in_one) = (
-        tiled.model.memory(3840, 2176),
-        whole.model.memory(3840, 2176),
+        tiled.model.memory(3840, 2176, Precision::Fp32),
+        whole.model.memory(3840, 2176, Precision::Fp32),
     );
     assert!(in_tiles < in_one * 6 / 10, "{in_tiles} against {in_one}");
 }

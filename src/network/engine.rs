@@ -1,6 +1,7 @@
 //! One model on one device at one size: built, run and checked.
 
 use std::ffi::CString;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -8,8 +9,12 @@ use std::time::{Duration, Instant};
 use ort::session::{RunOptions, Session};
 use parking_lot::Mutex;
 
+use super::device::Device;
 use super::error::{Error, Result};
-use super::model::{Graph, Model};
+use super::greenformer::graph;
+use super::greenformer::import::Imported;
+use super::greenformer::weights::WeightsFile;
+use super::model::{Graph, Kind, Model};
 use super::onnx::Dimension;
 use super::runtime::{self, Given, Runtime, Wanted};
 use super::session::{Key, panic_text};
@@ -49,18 +54,11 @@ impl Engine {
     /// [`Error::OutOfMemory`]; [`Error::Session`].
     pub fn build(runtime: &Runtime, model: Arc<Model>, key: Key, threads: usize) -> Result<Self> {
         let begun = Instant::now();
-        let graph = model.load()?;
-        let sizes = free_sizes(&model, &graph, &key)?;
-        let ready = |error: ort::Error| failure(&model, &key, &error, true);
-        let network = match (model.layout(key.width, key.height), &model.tiles) {
-            (Some(layout), Some((seams, _))) => {
-                let parts = tiled::parts(&graph.bytes, &model, &key, &layout, seams)?;
-                let session = |bytes: &[u8]| session(runtime, bytes, &key, &[], threads);
-                let tiled = Tiled::build(&parts, layout, seams, &model, session).map_err(ready)?;
-                Network::Tiled(Box::new(tiled))
-            }
-            _ => Network::Whole(
-                session(runtime, &graph.bytes, &key, &sizes, threads).map_err(ready)?,
+        let (network, refiner_rank) = match &model.kind {
+            Kind::Onnx => stored(runtime, &model, &key, threads)?,
+            Kind::Greenformer(imported) => (
+                Network::Whole(built(runtime, &model, imported, &key, threads)?),
+                1,
             ),
         };
         let name = |name: &str| {
@@ -70,17 +68,7 @@ impl Engine {
             })
         };
         let refiner = match &model.refiner {
-            Some(refiner) => {
-                let port = graph
-                    .signature
-                    .inputs
-                    .iter()
-                    .find(|port| port.name == *refiner);
-                let rank = port
-                    .and_then(|port| port.shape.as_ref())
-                    .map_or(0, Vec::len);
-                Some((name(refiner)?, vec![1; rank]))
-            }
+            Some(refiner) => Some((name(refiner)?, vec![1; refiner_rank])),
             None => None,
         };
         Ok(Self {
@@ -305,6 +293,68 @@ fn free_sizes(model: &Model, graph: &Graph, key: &Key) -> Result<Vec<(String, i6
         }
     }
     Ok(sizes)
+}
+
+/// The network of a file that holds a finished graph, and the rank of its refiner input.
+fn stored(runtime: &Runtime, model: &Model, key: &Key, threads: usize) -> Result<(Network, usize)> {
+    let graph = model.load()?;
+    let sizes = free_sizes(model, &graph, key)?;
+    let failed = |error: ort::Error| failure(model, key, &error, true);
+    let network = match (model.layout(key.width, key.height), &model.tiles) {
+        (Some(layout), Some((seams, _))) => {
+            let parts = tiled::parts(&graph.bytes, model, key, &layout, seams)?;
+            let session = |bytes: &[u8]| session(runtime, bytes, key, &[], threads);
+            let tiled = Tiled::build(&parts, layout, seams, model, session).map_err(failed)?;
+            Network::Tiled(Box::new(tiled))
+        }
+        _ => Network::Whole(session(runtime, &graph.bytes, key, &sizes, threads).map_err(failed)?),
+    };
+    let refiner = graph
+        .signature
+        .inputs
+        .iter()
+        .find(|port| Some(&port.name) == model.refiner.as_ref());
+    let shape = refiner.and_then(|port| port.shape.as_ref());
+    Ok((network, shape.map_or(0, Vec::len)))
+}
+
+/// The session of an imported checkpoint: the graph is made for this size, and takes its weights
+/// out of the one file that all sizes share.
+fn built(
+    runtime: &Runtime,
+    model: &Model,
+    imported: &Imported,
+    key: &Key,
+    threads: usize,
+) -> Result<Session> {
+    imported.prove()?;
+    let weights = WeightsFile::open(&model.path)?;
+    let options = graph::Options {
+        height: key.height,
+        width: key.width,
+        precision: key.precision.into(),
+        // The fused operator is ONNX Runtime's own; CoreML has ONNX's only.
+        attention: match key.device {
+            Device::CoreMl => graph::Attention::Decomposed,
+            Device::Cuda | Device::Cpu => graph::Attention::Fused,
+        },
+    };
+    let bytes = graph::build(&weights, &options)?;
+    let folder = model
+        .path
+        .parent()
+        .unwrap_or(Path::new(""))
+        .to_string_lossy();
+    let session = || -> ort::Result<Session> {
+        runtime
+            .builder(key.device, threads)?
+            .with_config_entry(
+                "session.model_external_initializers_file_folder_path",
+                &folder,
+            )?
+            .commit_from_memory(&bytes)
+    };
+    session().map_err(|error| failure(model, key, &error, true))
 }
 
 fn session(

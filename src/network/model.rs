@@ -53,9 +53,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::Control;
 use super::checksum;
 use super::device::{Precision, PrecisionChoice};
 use super::error::{Error, Result};
+use super::greenformer::import::{self, Imported};
+use super::greenformer::{graph, plan};
 use super::onnx::{self, Dimension, Port, Signature};
 use super::tiles::{Layout, Seams};
 use crate::keyer::{Fit, Normalisation, Screen, SizeRule};
@@ -67,9 +70,20 @@ pub const MANIFEST: &str = "model.toml";
 /// manifest does not say.
 const BYTES_PER_PIXEL: u64 = 640;
 
+/// What a model's file holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// A finished graph with its weights.
+    Onnx,
+    /// The weights of an imported checkpoint; the graph is built for each size.
+    Greenformer(Box<Imported>),
+}
+
 /// A usable manifest. The file that it names may still be missing or damaged: [`Model::load`] tells.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
+    /// What its file holds.
+    pub kind: Kind,
     /// The stable name that projects store.
     pub id: String,
     /// The name for people.
@@ -197,7 +211,7 @@ struct Run {
 
 /// The two facts that decide whether the rest can be understood at all.
 #[derive(Deserialize)]
-struct Kind {
+struct Facts {
     format: Option<u32>,
     kind: Option<String>,
 }
@@ -220,8 +234,8 @@ impl Model {
         let toml = |error: toml::de::Error| one_line(error.to_string());
         // Format and kind are read by themselves: a future manifest should be refused for being a
         // future one, not for an unknown key.
-        let kind: Kind = toml::from_str(text).map_err(toml)?;
-        match kind.format {
+        let facts: Facts = toml::from_str(text).map_err(toml)?;
+        match facts.format {
             Some(1) => {}
             Some(format) => {
                 return Err(format!(
@@ -230,10 +244,17 @@ impl Model {
             }
             None => return Err("it has no format number (format = 1)".into()),
         }
-        if let Some(kind) = kind.kind.filter(|kind| kind != "onnx") {
-            return Err(format!(
-                "its kind is \"{kind}\", and this version runs the kind \"onnx\" only"
-            ));
+        match facts.kind.as_deref() {
+            Some(import::manifest::KIND) => {
+                return Imported::parse(path, text).map(Self::from);
+            }
+            Some("onnx") | None => {}
+            Some(kind) => {
+                return Err(format!(
+                    "its kind is \"{kind}\", and this version runs the kinds \"onnx\" and \"{}\" only",
+                    import::manifest::KIND
+                ));
+            }
         }
         let manifest: Manifest = toml::from_str(text).map_err(toml)?;
         if manifest.kind != "onnx" {
@@ -295,6 +316,7 @@ impl Model {
             return Err("precision.run names no precision".into());
         }
         Ok(Self {
+            kind: Kind::Onnx,
             id: manifest.id,
             name: manifest.name,
             version: manifest.version,
@@ -363,7 +385,10 @@ impl Model {
     }
 
     /// Memory that a session of this size will need, in bytes: a careful guess.
-    pub fn memory(&self, width: usize, height: usize) -> u64 {
+    pub fn memory(&self, width: usize, height: usize, precision: Precision) -> u64 {
+        if let Kind::Greenformer(_) = self.kind {
+            return plan::processor(height, width, precision.into()).total();
+        }
         // The runtime holds the weights about twice: as read, and arranged for its kernels.
         let weights = std::fs::metadata(&self.path).map_or(0, |facts| facts.len()) * 2;
         let pixels = (width as u64).saturating_mul(height as u64);
@@ -386,6 +411,7 @@ impl Model {
         &self,
         width: usize,
         height: usize,
+        precision: Precision,
         budget: u64,
     ) -> Option<(usize, usize)> {
         let step = self.size_rule.multiple.max(1);
@@ -398,12 +424,36 @@ impl Model {
             };
             let (w, h) = (scaled(width), scaled(height));
             let allowed = w.min(h) >= self.size_rule.min.max(1);
-            (allowed && self.memory(w, h) <= budget).then_some((w, h))
+            (allowed && self.memory(w, h, precision) <= budget).then_some((w, h))
         })
     }
 
-    /// Reads the network's file, checks its sum and that it is the network that the manifest
-    /// describes.
+    /// Makes sure that the file is there and what the manifest describes; the numbers of an
+    /// imported checkpoint, which take longer, are left to [`Model::verify`].
+    ///
+    /// # Errors
+    /// [`Error::ModelFile`], [`Error::ModelAltered`], [`Error::ModelGraph`].
+    pub fn look(&self) -> Result<()> {
+        match &self.kind {
+            Kind::Onnx => self.load().map(drop),
+            Kind::Greenformer(imported) => imported.look(),
+        }
+    }
+
+    /// Makes sure that every bit of the file is what the manifest describes.
+    ///
+    /// # Errors
+    /// Those of [`Model::look`]; [`Error::Aborted`].
+    pub fn verify(&self, control: &dyn Control) -> Result<()> {
+        self.look()?;
+        match &self.kind {
+            Kind::Onnx => Ok(()),
+            Kind::Greenformer(imported) => imported.verify(control),
+        }
+    }
+
+    /// Reads a finished graph (the kind [`Kind::Onnx`]), checks its sum and that it is the network
+    /// that the manifest describes.
     ///
     /// # Errors
     /// [`Error::ModelFile`], [`Error::ModelAltered`], [`Error::ModelGraph`].
@@ -468,6 +518,48 @@ impl Model {
             tensor(&port, "output", channels)?;
         }
         Ok(())
+    }
+}
+
+impl From<Imported> for Model {
+    /// An imported checkpoint: the original's contract, see [`graph`].
+    fn from(imported: Imported) -> Self {
+        Self {
+            id: imported.id.clone(),
+            name: imported.name.clone(),
+            version: imported.version.clone(),
+            licence: imported.licence.clone(),
+            manifest: imported.manifest.clone(),
+            path: imported.path.clone(),
+            sha256: imported.sha256.clone(),
+            // The original stretches the plate into a square; Full gives it its own shape.
+            size_rule: SizeRule {
+                fit: Fit::Square,
+                multiple: graph::MULTIPLE,
+                min: 2 * graph::MULTIPLE,
+                max_long: 2048,
+                auto_long: 2048,
+            },
+            normalisation: Normalisation::IMAGENET,
+            screens: vec![Screen::Green],
+            input: graph::INPUT.into(),
+            refiner: Some(graph::REFINER_SCALE.into()),
+            alpha: graph::ALPHA.into(),
+            foreground: graph::FOREGROUND.into(),
+            precisions: vec![Precision::Fp32, Precision::Fp16],
+            bytes_per_pixel: BYTES_PER_PIXEL,
+            tiles: None,
+            kind: Kind::Greenformer(Box::new(imported)),
+        }
+    }
+}
+
+impl From<Precision> for graph::Precision {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::Fp32 => Self::Full,
+            Precision::Fp16 => Self::Half,
+        }
     }
 }
 

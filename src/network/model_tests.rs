@@ -89,11 +89,7 @@ fn a_manifest_that_cannot_be_used_says_why() {
     let cases: [(&str, &str, &str); 14] = [
         ("format = 1", "format = 2", "update CorridorKey"),
         ("format = 1", "", "no format number"),
-        (
-            "kind = \"onnx\"",
-            "kind = \"greenformer\"",
-            "\"greenformer\"",
-        ),
+        ("kind = \"onnx\"", "kind = \"torch\"", "\"torch\""),
         ("id = \"test\"", "id = \"../test\"", "\"../test\""),
         ("version = \"1\"", "version = \"1@2\"", "\"1@2\""),
         (
@@ -264,14 +260,32 @@ fn memory_grows_with_the_picture_and_the_largest_that_fits_is_found() {
         manifest.replace("max_long = 4096", "max_long = 4096\nbytes_per_pixel = 1000")
     });
     let model = model.unwrap();
-    let weights = model.memory(0, 0);
-    assert_eq!(model.memory(100, 100) - weights, 10_000_000);
+    let weights = model.memory(0, 0, Precision::Fp32);
+    assert_eq!(
+        model.memory(100, 100, Precision::Fp32) - weights,
+        10_000_000
+    );
     let budget = weights + 1024 * 512 * 1000;
-    assert_eq!(model.largest_within(2048, 1024, budget), Some((1024, 512)));
-    assert_eq!(model.largest_within(1024, 512, budget), Some((1024, 512)));
-    assert_eq!(model.largest_within(2048, 1024, weights), None);
-    let (width, height) = model.largest_within(1920, 1088, budget).unwrap();
-    assert!(width % 32 == 0 && height % 32 == 0 && model.memory(width, height) <= budget);
+    assert_eq!(
+        model.largest_within(2048, 1024, Precision::Fp32, budget),
+        Some((1024, 512))
+    );
+    assert_eq!(
+        model.largest_within(1024, 512, Precision::Fp32, budget),
+        Some((1024, 512))
+    );
+    assert_eq!(
+        model.largest_within(2048, 1024, Precision::Fp32, weights),
+        None
+    );
+    let (width, height) = model
+        .largest_within(1920, 1088, Precision::Fp32, budget)
+        .unwrap();
+    assert!(
+        width % 32 == 0
+            && height % 32 == 0
+            && model.memory(width, height, Precision::Fp32) <= budget
+    );
     assert!(
         width * height * 10 > 1024 * 512 * 8,
         "{width} x {height} is needlessly small"
@@ -315,7 +329,12 @@ mod search {
         }
         let error = models.find("mine@3").unwrap_err();
         assert!(error.to_string().contains("mine@2"), "{error}");
-        let ids: Vec<String> = models.list().models.iter().map(Model::full_id).collect();
+        let ids: Vec<String> = models
+            .list(&Model::look)
+            .models
+            .iter()
+            .map(Model::full_id)
+            .collect();
         assert_eq!(ids, ["mine@1", "base@1", "mine@2"]);
         assert_eq!(models.roots(), roots);
     }
@@ -357,7 +376,7 @@ mod search {
         support::write(first.path(), "base", "format = 1\nthis is not TOML", b"");
         add(second.path(), "base", "base", "1");
         let models = Models::in_folders([first.path().to_owned(), second.path().to_owned()]);
-        let listing = models.list();
+        let listing = models.list(&Model::look);
         assert_eq!(
             listing
                 .models

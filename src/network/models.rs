@@ -7,7 +7,6 @@
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
-use super::greenformer::import::manifest::is_imported;
 use super::model::{MANIFEST, Model};
 use super::options::Options;
 
@@ -113,17 +112,13 @@ impl Models {
         })
     }
 
-    /// Every model that is a graph, each file checked; what is wrong is listed beside. Imported
-    /// checkpoints are listed by
-    /// [`imported_in`](super::greenformer::import::manifest::imported_in).
-    pub fn list(&self) -> Listing {
+    /// Every model there is, each checked by `check` ([`Model::look`] or [`Model::verify`]); what is
+    /// wrong is listed beside.
+    pub fn list(&self, check: &dyn Fn(&Model) -> Result<()>) -> Listing {
         let mut listing = Listing::default();
         for root in &self.roots {
-            for (folder, model) in models_in(root) {
-                if is_imported(&folder.join(MANIFEST)) {
-                    continue;
-                }
-                match model.and_then(|model| model.load().map(|_| model)) {
+            for (_, model) in models_in(root) {
+                match model.and_then(|model| check(&model).map(|()| model)) {
                     Ok(model) => listing.models.push(model),
                     Err(error) => listing.problems.push(error),
                 }

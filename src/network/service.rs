@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 
 use super::cache::{self, PredictionCache};
-use super::device::{self, Device, DeviceChoice, PrecisionChoice, Selection};
+use super::device::{self, Device, DeviceChoice, Precision, PrecisionChoice, Selection};
 use super::engine::Engine;
 use super::error::{Error, Result};
 use super::gate::{Gate, Permit};
@@ -256,7 +256,7 @@ impl Service {
         check(control)?;
         let wish = device::wish(request.device, &self.options)?;
         let precision = request.model.precision(request.precision)?;
-        self.check_input(request)?;
+        self.check_input(request, precision)?;
         let runtime = self.runtime()?;
         runtime.prepare(wish.choice, control)?;
         let mut unfit = Vec::new();
@@ -354,7 +354,7 @@ impl Service {
         model: &Model,
         control: &dyn Control,
     ) -> Result<Lease<Engine>> {
-        let bytes = model.memory(key.width, key.height);
+        let bytes = model.memory(key.width, key.height, key.precision);
         let threads = self.options.network_threads();
         let (model, build_key) = (Arc::new(model.clone()), key.clone());
         self.sessions.acquire(key, bytes, control, move || {
@@ -369,7 +369,7 @@ impl Service {
     }
 
     /// Refuses what could only fail later, in worse words.
-    fn check_input(&self, request: &Request<'_>) -> Result<()> {
+    fn check_input(&self, request: &Request<'_>, precision: Precision) -> Result<()> {
         let (model, input) = (request.model, request.input);
         let (width, height) = (input.width, input.height);
         let fail = |reason: String| Error::Input {
@@ -392,7 +392,10 @@ impl Service {
         if !width.is_multiple_of(multiple) || !height.is_multiple_of(multiple) {
             return Err(fail(format!("both sides must be multiples of {multiple}")));
         }
-        let (needed, budget) = (model.memory(width, height), self.options.session_bytes);
+        let (needed, budget) = (
+            model.memory(width, height, precision),
+            self.options.session_bytes,
+        );
         if needed > budget {
             return Err(Error::TooLarge {
                 model: model.id.clone(),
@@ -400,7 +403,7 @@ impl Service {
                 height,
                 needed_mb: needed.div_ceil(MB),
                 budget_mb: budget / MB,
-                fits: model.largest_within(width, height, budget),
+                fits: model.largest_within(width, height, precision, budget),
             });
         }
         Ok(())

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use corridorkey::error::{Error, Result};
-use corridorkey::network::{self, DeviceChoice, Service};
+use corridorkey::network::{self, DeviceChoice, Model, Service};
 use corridorkey::plugin;
 use ofx::host::{Bundle, HostImage, Layout, Project, RenderRequest, StillClip};
 use ofx::{Components, RectI};
@@ -153,7 +153,7 @@ fn look_at_network(checks: &mut Vec<Check>) {
     let facts = shipped.as_ref().map_or(Value::Null, model_json);
     let line = shipped.map(|model| model_line(&model)).map_err(Error::from);
     checks.push(check("model", line, facts));
-    let listing = models.list();
+    let listing = models.list(&Model::look);
     let others = listing.models.iter().map(model_json).collect::<Vec<_>>();
     let problems = listing
         .problems

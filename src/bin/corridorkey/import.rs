@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::args::ImportArguments;
 use crate::interrupt;
-use crate::models::imported_json;
+use crate::models::model_json;
 use crate::report::{milliseconds, print_error, print_json, print_text};
 
 /// Imports a checkpoint.
@@ -72,7 +72,7 @@ fn bar(json: bool) -> ProgressBar {
 
 fn report_json(report: &Report, began: Instant) -> serde_json::Value {
     json!({
-        "imported": imported_json(&report.model),
+        "imported": model_json(&report.model.clone().into()),
         "layout": report.layout.id(),
         "precision": report.precision,
         "bytes": report.bytes,

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use corridorkey::error::{Error, Result};
-use corridorkey::network::greenformer::import::manifest::{Imported, imported_in};
+use corridorkey::network::model::Kind;
 use corridorkey::network::models::{Models, SHIPPED};
 use corridorkey::network::options::Options;
 use corridorkey::network::{self, Model};
@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &ModelsArguments) -> Result<u8> {
 
 /// A model as scripts see it.
 pub(crate) fn model_json(model: &Model) -> Value {
-    json!({
+    let mut json = json!({
         "id": model.id,
         "version": model.version,
         "name": model.name,
@@ -45,7 +45,13 @@ pub(crate) fn model_json(model: &Model) -> Value {
         "sha256": model.sha256,
         "precisions": model.precisions.iter().map(|precision| precision.id()).collect::<Vec<_>>(),
         "shipped": model.id == SHIPPED,
-    })
+    });
+    if let Kind::Greenformer(imported) = &model.kind {
+        json["source"] = imported.source.clone().into();
+        json["source_sha256"] = imported.source_sha256.clone().into();
+        json["grid"] = imported.grid.into();
+    }
+    json
 }
 
 /// A model in a line.
@@ -63,105 +69,27 @@ pub(crate) fn model_line(model: &Model) -> String {
     )
 }
 
-/// An imported checkpoint as scripts see it.
-pub(crate) fn imported_json(model: &Imported) -> Value {
-    json!({
-        "id": model.id,
-        "version": model.version,
-        "name": model.name,
-        "licence": model.licence,
-        "path": model.path.display().to_string(),
-        "sha256": model.sha256,
-        "precisions": ["fp32"],
-        "shipped": false,
-        "source": model.source,
-        "source_sha256": model.source_sha256,
-        "grid": model.grid,
-    })
-}
-
-fn imported_line(model: &Imported) -> String {
-    let Imported {
-        name,
-        licence,
-        path,
-        ..
-    } = model;
-    format!(
-        "{}  {name} ({licence})  {}",
-        model.full_id(),
-        path.display()
-    )
-}
-
-/// A model of either kind, for people and for scripts.
-struct Told {
-    line: String,
-    full_id: String,
-    sha256: String,
-    json: Value,
-}
-
-impl From<&Model> for Told {
-    fn from(model: &Model) -> Self {
-        Self {
-            line: model_line(model),
-            full_id: model.full_id(),
-            sha256: model.sha256.clone(),
-            json: model_json(model),
-        }
-    }
-}
-
-impl From<&Imported> for Told {
-    fn from(model: &Imported) -> Self {
-        Self {
-            line: imported_line(model),
-            full_id: model.full_id(),
-            sha256: model.sha256.clone(),
-            json: imported_json(model),
-        }
-    }
-}
-
-/// Every model, graphs and imported checkpoints; `check` looks at the files of the latter.
-fn all(
-    models: &Models,
-    check: &dyn Fn(&Imported) -> network::Result<()>,
-) -> (Vec<Told>, Vec<network::Error>) {
-    let listing = models.list();
-    let mut told: Vec<Told> = listing.models.iter().map(Told::from).collect();
-    let mut problems = listing.problems;
-    for imported in imported_in(models.roots()) {
-        match imported.and_then(|model| check(&model).map(|()| model)) {
-            Ok(model) => told.push(Told::from(&model)),
-            Err(error) => problems.push(error),
-        }
-    }
-    (told, problems)
-}
-
 fn list(models: &Models, json: bool) -> u8 {
-    let (told, problems) = all(models, &Imported::look);
-    let exit = exit(&problems);
+    let listing = models.list(&Model::look);
+    let exit = exit(&listing.problems);
     if json {
         print_json(&json!({
-            "models": told.into_iter().map(|model| model.json).collect::<Vec<_>>(),
-            "problems": problems.iter().map(problem_json).collect::<Vec<_>>(),
+            "models": listing.models.iter().map(model_json).collect::<Vec<_>>(),
+            "problems": listing.problems.iter().map(problem_json).collect::<Vec<_>>(),
             "searched": models.roots().iter().map(|root| root.display().to_string())
                 .collect::<Vec<_>>(),
         }));
         return exit;
     }
     let mut text = String::new();
-    for model in &told {
+    for model in &listing.models {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}", model.line);
+        let _ = writeln!(text, "{}", model_line(model));
     }
-    for problem in &problems {
+    for problem in &listing.problems {
         let _ = writeln!(text, "unusable: {problem}");
     }
-    if told.is_empty() && problems.is_empty() {
+    if listing.models.is_empty() && listing.problems.is_empty() {
         let _ = writeln!(text, "no models in");
         for root in models.roots() {
             let _ = writeln!(text, "  {}", root.display());
@@ -172,23 +100,17 @@ fn list(models: &Models, json: bool) -> u8 {
 }
 
 fn verify(models: &Models, ids: &[String], json: bool) -> Result<u8> {
-    let whole = |model: &Imported| model.verify(&|| false);
+    let whole = |model: &Model| model.verify(&|| false);
     let (mut sound, mut problems) = (Vec::new(), Vec::new());
     if ids.is_empty() {
-        (sound, problems) = all(models, &whole);
+        let listing = models.list(&whole);
+        (sound, problems) = (listing.models, listing.problems);
     }
     for id in ids {
-        let imported = imported_in(models.roots())
-            .into_iter()
-            .flatten()
-            .find(|model| model.id == *id || model.full_id() == *id);
-        let result = match imported {
-            Some(model) => whole(&model).map(|()| Told::from(&model)),
-            None => models
-                .find(id)
-                .and_then(|model| model.load().map(|_| Told::from(&model))),
-        };
-        match result {
+        match models
+            .find(id)
+            .and_then(|model| whole(&model).map(|()| model))
+        {
             Ok(model) => sound.push(model),
             Err(error) => problems.push(error),
         }
@@ -196,14 +118,14 @@ fn verify(models: &Models, ids: &[String], json: bool) -> Result<u8> {
     let exit = exit(&problems);
     if json {
         print_json(&json!({
-            "sound": sound.into_iter().map(|model| model.json).collect::<Vec<_>>(),
+            "sound": sound.iter().map(model_json).collect::<Vec<_>>(),
             "problems": problems.iter().map(problem_json).collect::<Vec<_>>(),
         }));
         return Ok(exit);
     }
     let mut text = String::new();
     for model in &sound {
-        let _ = writeln!(text, "sound: {}  sha256 {}", model.full_id, model.sha256);
+        let _ = writeln!(text, "sound: {}  sha256 {}", model.full_id(), model.sha256);
     }
     for problem in &problems {
         let _ = writeln!(text, "not sound: {problem}");

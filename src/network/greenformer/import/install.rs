@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Trouble;
-use super::manifest::{Imported, LICENCE, imported_in, is_imported};
+use super::manifest::{Imported, LICENCE, is_imported};
 use crate::network::error::{Error, Result};
 use crate::network::model::{MANIFEST, Model};
 
@@ -37,20 +37,16 @@ pub(super) fn previous(folder: &Path, id: &str) -> Result<Option<Imported>> {
         ),
     };
     // Elsewhere in the folder, the same id would make two models of one name.
-    for other in imported_in(&[folder.to_owned()]).into_iter().flatten() {
-        if other.id == id && other.manifest != home.join(MANIFEST) {
-            let what = format!("a model of the id \"{id}\" is there already");
-            return Err(in_the_way(&other.manifest, &what));
-        }
-    }
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let manifest = entry.path().join(MANIFEST);
-        if Model::read(&manifest).is_ok_and(|model| model.id == id) {
-            let what = format!("another model of the id \"{id}\" is there already");
-            return Err(in_the_way(&manifest, &what));
-        }
-    }
     let manifest = home.join(MANIFEST);
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let others = entries.map(|entry| entry.path().join(MANIFEST));
+    for other in others.chain([folder.join(MANIFEST)]) {
+        let imported = other == manifest && is_imported(&other);
+        if !imported && Model::read(&other).is_ok_and(|model| model.id == id) {
+            let what = format!("another model of the id \"{id}\" is there already");
+            return Err(in_the_way(&other, &what));
+        }
+    }
     if !manifest.exists() {
         return Ok(None);
     }
