@@ -11,8 +11,11 @@ mod checkpoint;
 mod common;
 mod faults;
 mod formats;
+#[path = "../support/golden.rs"]
+mod golden;
 mod hostile;
 mod imports;
+mod original;
 mod pictures;
 mod sequences;
 mod tools;
