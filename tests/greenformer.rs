@@ -18,8 +18,9 @@ mod onnx;
 mod weights;
 
 use corridorkey::keyer::{Encoding, Normalisation, Planes, Pool, Screen, prepare};
-use corridorkey::network::greenformer::graph::{self, Attention, Options, Precision};
+use corridorkey::network::greenformer::graph::{self, Options};
 use corridorkey::network::greenformer::tensors;
+use corridorkey::network::{Device, Precision};
 use greenformer::{Network, WEIGHTS};
 use serde::Deserialize;
 
@@ -235,8 +236,8 @@ fn ramps(side: usize) -> Vec<f32> {
 #[test]
 fn half_precision_is_near_the_originals_values() {
     let run = golden::load("rect160x288");
-    for attention in [Attention::Fused, Attention::Decomposed] {
-        let mut network = Network::new(160, 288, Precision::Half, attention);
+    for device in Device::ALL {
+        let mut network = Network::new(160, 288, Precision::Fp16, device);
         let ours = network.run(&run["model_input"].values, 1.0);
         for (ours, stored) in ours.iter().zip(["model_alpha", "model_fg"]) {
             let (worst, mean) = differences(ours, &golden::tensor(&run[stored]));
@@ -246,16 +247,18 @@ fn half_precision_is_near_the_originals_values() {
     }
 }
 
-/// Devices without the runtime's own operators get attention as ONNX has it.
+/// Every device gets a graph that suits it; a processor can run all of them.
 #[test]
-fn attention_in_parts_is_the_same_attention() {
+fn the_graphs_of_all_devices_compute_the_same() {
     let input = golden::load("rect160x288").remove("model_input").unwrap();
-    let fused = Network::plain(160, 288).run(&input.values, 1.0);
-    let decomposed = Network::new(160, 288, Precision::Full, Attention::Decomposed);
-    let decomposed = { decomposed }.run(&input.values, 1.0);
-    for (a, b) in fused.iter().zip(&decomposed) {
-        let (worst, _) = differences(a, b);
-        assert!(worst < 1e-5, "{worst}");
+    let ours = Network::plain(160, 288).run(&input.values, 1.0);
+    for device in [Device::Cuda, Device::CoreMl] {
+        let mut network = Network::new(160, 288, Precision::Fp32, device);
+        let theirs = network.run(&input.values, 1.0);
+        for (a, b) in ours.iter().zip(&theirs) {
+            let (worst, _) = differences(a, b);
+            assert!(worst < 1e-5, "{device:?}: {worst}");
+        }
     }
 }
 
@@ -276,8 +279,8 @@ fn sides_that_are_no_multiples_of_32_are_refused() {
         let options = Options {
             height,
             width,
-            precision: Precision::Full,
-            attention: Attention::Fused,
+            precision: Precision::Fp32,
+            device: Device::Cpu,
         };
         let error = graph::build(&WEIGHTS, &options).unwrap_err();
         assert!(error.to_string().contains("multiples of 32"), "{error}");

@@ -2,6 +2,7 @@
 
 use super::builder::{Builder, Set, Value};
 use super::{ALPHA, FOREGROUND, MULTIPLE, REFINER_SCALE, Size};
+use crate::network::device::Device;
 use crate::network::error::Result;
 use crate::network::greenformer::tensors::{DILATIONS, REFINER};
 
@@ -127,10 +128,31 @@ fn group_norm(b: &mut Builder<'_>, x: &Value, name: &str, size: Size) -> Result<
     let scale = b.node("Div", &[&weight, &deviation], &[]);
     let moved = b.mul(&mean, &scale);
     let shift = b.sub(&bias, &moved);
-    let [scale, shift] = [scale, shift].map(|value| {
-        let value = b.reshape(&value, &[1, REFINER, 1, 1]);
+    Ok(rescale(b, x, &scale, &shift))
+}
+
+/// x × scale + shift with one number of each for every channel: `[1, 64, H, W]` and 64 in 32 bits.
+fn rescale(b: &mut Builder<'_>, x: &Value, scale: &Value, shift: &Value) -> Value {
+    let shaped = |b: &mut Builder<'_>, value: &Value, shape: &[usize]| {
+        let value = b.reshape(value, shape);
         b.narrow(value)
-    });
-    let x = b.mul(x, &scale);
-    Ok(b.add(&x, &shift))
+    };
+    match b.device() {
+        // A convolution of each channel with one number. The runtime does the addition and the
+        // clipping behind it on the way, and so goes through the picture once instead of thrice.
+        Device::Cpu => {
+            let scale = shaped(b, scale, &[REFINER, 1, 1, 1]);
+            let shift = shaped(b, shift, &[REFINER]);
+            let set = [
+                ("kernel_shape", Set::Ints(&[1, 1])),
+                ("group", Set::Int(REFINER as i64)),
+            ];
+            b.node("Conv", &[x, &scale, &shift], &set)
+        }
+        Device::Cuda | Device::CoreMl => {
+            let [scale, shift] = [scale, shift].map(|value| shaped(b, value, &[1, REFINER, 1, 1]));
+            let x = b.mul(x, &scale);
+            b.add(&x, &shift)
+        }
+    }
 }
