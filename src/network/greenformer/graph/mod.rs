@@ -55,7 +55,7 @@ pub struct Options {
 /// The ONNX file of the network.
 ///
 /// # Errors
-/// [`Error::Internal`](crate::network::Error::Internal) for a size that is no multiple of
+/// [`Error::Internal`] for a size that is no multiple of
 /// [`MULTIPLE`]; what [`WeightsFile::values`] says.
 pub fn build(weights: &WeightsFile, options: &Options) -> Result<Vec<u8>> {
     let Options { height, width, .. } = *options;
