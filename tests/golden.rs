@@ -14,27 +14,10 @@ use corridorkey::keyer::despeckle::{CleanUp, Mask};
 use corridorkey::keyer::despill::Despill;
 use corridorkey::keyer::{
     Composition, DespillMethod, Encoding, FinishSettings, Fit, Geometry, Layers, Normalisation,
-    Output, PixelScale, Planes, Pool, Prediction, Resolution, Screen, Size, SizeRule, Window,
-    finish, prepare,
+    Output, PixelScale, Planes, Pool, Prediction, Resolution, Screen, SizeRule, Window, finish,
+    prepare,
 };
-use support::{load, picture, square, tensor};
-
-/// The largest difference between stored rows and the same rows of a picture.
-fn difference(stored: &Planes, rows: Option<&[usize]>, ours: &Planes) -> f32 {
-    assert_eq!(stored.width(), ours.width());
-    assert_eq!(stored.channels(), ours.channels());
-    let mut worst = 0.0_f32;
-    for line in 0..stored.height() {
-        let y = rows.map_or(line, |rows| rows[line]);
-        for channel in 0..stored.channels() {
-            for (a, b) in stored.row(channel, line).iter().zip(ours.row(channel, y)) {
-                assert!(b.is_finite());
-                worst = worst.max((a - b).abs());
-            }
-        }
-    }
-    worst
-}
+use support::{RUNS, difference, load, picture, square, tensor};
 
 #[test]
 fn curves_are_the_originals() {
@@ -205,70 +188,13 @@ fn pre_processing_is_the_originals() {
 
 #[test]
 fn what_follows_the_network_is_the_originals() {
-    for (name, side, despill_strength, despeckle) in [
-        ("square256_srgb8", 256, 1.0, Some(400)),
-        ("square256_linear_hdr", 256, 0.5, Some(60)),
-        ("square256_upscaled", 256, 0.0, None),
-        ("square512_linear_hdr", 512, 1.0, Some(200)),
-    ] {
-        let run = load(name);
+    for run in &RUNS {
+        let stored = run.load();
         let prediction = Prediction {
-            alpha: tensor(&run["model_alpha"]),
-            foreground: tensor(&run["model_fg"]),
+            alpha: tensor(&stored["model_alpha"]),
+            foreground: tensor(&stored["model_fg"]),
         };
-        let size = Size::new(
-            run["plate_size"].values[1] as usize,
-            run["plate_size"].values[0] as usize,
-        );
-        let geometry = square(size, side);
-        let pool = Pool::new(64 << 20);
-        let finish = |settings: &FinishSettings| {
-            let rows = 0..size.height;
-            finish(&prediction, &geometry, Screen::Green, settings, rows, &pool).unwrap()
-        };
-        let compare = |what: &str, ours: &Planes, tolerance: f32| {
-            let stored = &run[what];
-            let worst = difference(&picture(stored), stored.rows.as_deref(), ours);
-            assert!(worst < tolerance, "{name} {what}: {worst}");
-        };
-
-        let resized = finish(&FinishSettings {
-            despill_strength: 0.0,
-            despeckle: None,
-            ..FinishSettings::default()
-        });
         // Both sides carry 16-bit rounding, of 8e-6, and Lanczos weights sum to 1.6 in magnitude.
-        compare("out_alpha", &resized.alpha(), 3e-5);
-        compare("out_fg", &resized.foreground(), 3e-5);
-
-        let settings = FinishSettings {
-            despill_strength,
-            despeckle,
-            ..FinishSettings::default()
-        };
-        let key = finish(&settings);
-        let compose = |output, encoding| {
-            let layers = Layers {
-                key: Some(&key),
-                ..Layers::default()
-            };
-            Composition::new(output, encoding, layers, PixelScale::ONE)
-                .unwrap()
-                .planes(Window::full(size))
-                .unwrap()
-        };
-        let processed = compose(Output::Processed, Encoding::Linear);
-        compare("out_processed", &processed, 6e-4);
-        let comp = compose(Output::Composite, Encoding::Srgb);
-        let opaque = comp.plane(3).iter().all(|a| *a == 1.0);
-        assert!(opaque);
-        let [red, green, blue] = [0, 1, 2].map(|c| comp.plane(c));
-        let colour = [red, green, blue].concat();
-        let comp = Planes::from_vec(size.width, size.height, 3, colour).unwrap();
-        compare("out_comp", &comp, 6e-4);
-        if name.contains("linear_hdr") {
-            // Despill lifts red and blue above 1, and that comes out.
-            assert!(processed.data().iter().any(|v| *v > 1.05));
-        }
+        run.compare(&stored, &prediction, 3e-5, 6e-4);
     }
 }

@@ -17,9 +17,10 @@ mod onnx;
 #[path = "support/weights.rs"]
 mod weights;
 
-use corridorkey::keyer::{Encoding, Normalisation, Planes, Pool, Screen, prepare};
-use corridorkey::network::greenformer::graph::{self, Attention, Options, Precision};
+use corridorkey::keyer::{Planes, Prediction};
+use corridorkey::network::greenformer::graph::{self, Options};
 use corridorkey::network::greenformer::tensors;
+use corridorkey::network::{Device, Precision};
 use greenformer::{Network, WEIGHTS};
 use serde::Deserialize;
 
@@ -107,57 +108,32 @@ fn differences(ours: &Planes, theirs: &Planes) -> (f32, f32) {
 const NEAR: f32 = 2e-5;
 
 #[test]
-fn a_square_picture_gives_the_originals_values() {
+fn a_square_picture_gives_the_originals_values_from_plate_to_composite() {
     let mut network = Network::plain(256, 256);
-    for (name, plate, encoding, strength) in [
-        ("square256_srgb8", "plate_srgb_u8", Encoding::Srgb, 1.0),
-        (
-            "square256_linear_hdr",
-            "plate_linear",
-            Encoding::Linear,
-            1.0,
-        ),
-        ("square256_upscaled", "plate_srgb_u8", Encoding::Srgb, 0.5),
-    ] {
-        compare(&mut network, name, plate, encoding, strength);
+    for run in golden::RUNS.iter().filter(|run| run.side == 256) {
+        compare(&mut network, run);
     }
 }
 
 #[test]
-fn a_picture_of_the_trained_size_gives_the_originals_values() {
+fn a_picture_of_the_trained_size_gives_the_originals_values_from_plate_to_composite() {
     let mut network = Network::plain(512, 512);
-    compare(
-        &mut network,
-        "square512_linear_hdr",
-        "plate_linear",
-        Encoding::Linear,
-        1.0,
-    );
+    for run in golden::RUNS.iter().filter(|run| run.side == 512) {
+        compare(&mut network, run);
+    }
 }
 
-/// Makes the network's input from a stored plate, as a render does, and runs it.
-fn compare(network: &mut Network, name: &str, plate: &str, encoding: Encoding, strength: f32) {
-    let run = golden::load(name);
-    let plate = golden::picture(&run[plate]);
-    let hint = golden::picture(&run["hint"]);
-    let input = prepare(
-        &plate,
-        &hint,
-        &golden::square(plate.size(), network.width),
-        encoding,
-        Screen::Green,
-        &Normalisation::IMAGENET,
-        &Pool::new(0),
-    )
-    .unwrap();
-    for (ours, stored) in network
-        .run(&input.data, strength)
-        .iter()
-        .zip(["model_alpha", "model_fg"])
-    {
-        let (worst, _) = differences(ours, &golden::tensor(&run[stored]));
-        assert!(worst < NEAR, "{name} {stored}: {worst}");
+/// The network's own outputs, and the four pictures that become of them.
+fn compare(network: &mut Network, run: &golden::Run) {
+    let stored = run.load();
+    let input = run.input(&stored);
+    let [alpha, foreground] = network.run(&input.data, run.refiner);
+    for (ours, name) in [(&alpha, "model_alpha"), (&foreground, "model_fg")] {
+        let (worst, _) = differences(ours, &golden::tensor(&stored[name]));
+        assert!(worst < NEAR, "{} {name}: {worst}", run.name);
     }
+    let prediction = Prediction { alpha, foreground };
+    run.compare(&stored, &prediction, 5e-5, 1e-3);
 }
 
 #[test]
@@ -235,8 +211,8 @@ fn ramps(side: usize) -> Vec<f32> {
 #[test]
 fn half_precision_is_near_the_originals_values() {
     let run = golden::load("rect160x288");
-    for attention in [Attention::Fused, Attention::Decomposed] {
-        let mut network = Network::new(160, 288, Precision::Half, attention);
+    for device in Device::ALL {
+        let mut network = Network::new(160, 288, Precision::Fp16, device);
         let ours = network.run(&run["model_input"].values, 1.0);
         for (ours, stored) in ours.iter().zip(["model_alpha", "model_fg"]) {
             let (worst, mean) = differences(ours, &golden::tensor(&run[stored]));
@@ -246,16 +222,18 @@ fn half_precision_is_near_the_originals_values() {
     }
 }
 
-/// Devices without the runtime's own operators get attention as ONNX has it.
+/// Every device gets a graph that suits it; a processor can run all of them.
 #[test]
-fn attention_in_parts_is_the_same_attention() {
+fn the_graphs_of_all_devices_compute_the_same() {
     let input = golden::load("rect160x288").remove("model_input").unwrap();
-    let fused = Network::plain(160, 288).run(&input.values, 1.0);
-    let decomposed = Network::new(160, 288, Precision::Full, Attention::Decomposed);
-    let decomposed = { decomposed }.run(&input.values, 1.0);
-    for (a, b) in fused.iter().zip(&decomposed) {
-        let (worst, _) = differences(a, b);
-        assert!(worst < 1e-5, "{worst}");
+    let ours = Network::plain(160, 288).run(&input.values, 1.0);
+    for device in [Device::Cuda, Device::CoreMl] {
+        let mut network = Network::new(160, 288, Precision::Fp32, device);
+        let theirs = network.run(&input.values, 1.0);
+        for (a, b) in ours.iter().zip(&theirs) {
+            let (worst, _) = differences(a, b);
+            assert!(worst < 1e-5, "{device:?}: {worst}");
+        }
     }
 }
 
@@ -276,8 +254,8 @@ fn sides_that_are_no_multiples_of_32_are_refused() {
         let options = Options {
             height,
             width,
-            precision: Precision::Full,
-            attention: Attention::Fused,
+            precision: Precision::Fp32,
+            device: Device::Cpu,
         };
         let error = graph::build(&WEIGHTS, &options).unwrap_err();
         assert!(error.to_string().contains("multiples of 32"), "{error}");

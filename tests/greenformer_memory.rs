@@ -17,7 +17,7 @@ mod weights;
 
 use std::sync::LazyLock;
 
-use corridorkey::network::greenformer::graph::Precision;
+use corridorkey::network::Precision;
 use corridorkey::network::greenformer::plan;
 use greenformer::{ENVIRONMENT, Network, WEIGHTS};
 
@@ -42,7 +42,7 @@ fn memory_is_within_a_quarter_of_the_estimate() {
         let mut network = Network::plain(side, side);
         drop(network.run(&input, 1.0));
         let measured = resident() - before;
-        let estimate = plan::processor(side, side, Precision::Full).total() as f64;
+        let estimate = plan::processor(side, side, Precision::Fp32).total() as f64;
         let ratio = measured / estimate;
         assert!(
             (0.75..1.25).contains(&ratio),

@@ -10,7 +10,11 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use corridorkey::keyer::{Fit, Geometry, Planes, Resolution, Size, SizeRule};
+use corridorkey::keyer::{
+    Composition, Encoding, FinishSettings, Fit, Geometry, Layers, NetworkInput, Normalisation,
+    Output, PixelScale, Planes, Pool, Prediction, Resolution, Screen, Size, SizeRule, Window,
+    finish, prepare,
+};
 use serde::Deserialize;
 
 /// One stored array, as `f32`.
@@ -101,4 +105,152 @@ pub fn square(plate: Size, side: usize) -> Geometry {
         auto_long: side,
     };
     Geometry::new(plate, plate, &rule, Resolution::Long512).unwrap()
+}
+
+/// The largest difference between stored rows and the same rows of a picture.
+pub fn difference(stored: &Planes, rows: Option<&[usize]>, ours: &Planes) -> f32 {
+    assert_eq!(stored.width(), ours.width());
+    assert_eq!(stored.channels(), ours.channels());
+    let mut worst = 0.0_f32;
+    for line in 0..stored.height() {
+        let y = rows.map_or(line, |rows| rows[line]);
+        for channel in 0..stored.channels() {
+            for (a, b) in stored.row(channel, line).iter().zip(ours.row(channel, y)) {
+                assert!(b.is_finite());
+                worst = worst.max((a - b).abs());
+            }
+        }
+    }
+    worst
+}
+
+/// A stored run of the whole original.
+pub struct Run {
+    pub name: &'static str,
+    /// Side of the square that the network saw.
+    pub side: usize,
+    pub encoding: Encoding,
+    pub despill_strength: f32,
+    pub despeckle: Option<u32>,
+    pub refiner: f32,
+}
+
+pub const RUNS: [Run; 4] = [
+    Run {
+        name: "square256_srgb8",
+        side: 256,
+        encoding: Encoding::Srgb,
+        despill_strength: 1.0,
+        despeckle: Some(400),
+        refiner: 1.0,
+    },
+    Run {
+        name: "square256_linear_hdr",
+        side: 256,
+        encoding: Encoding::Linear,
+        despill_strength: 0.5,
+        despeckle: Some(60),
+        refiner: 1.0,
+    },
+    Run {
+        name: "square256_upscaled",
+        side: 256,
+        encoding: Encoding::Srgb,
+        despill_strength: 0.0,
+        despeckle: None,
+        refiner: 0.5,
+    },
+    Run {
+        name: "square512_linear_hdr",
+        side: 512,
+        encoding: Encoding::Linear,
+        despill_strength: 1.0,
+        despeckle: Some(200),
+        refiner: 1.0,
+    },
+];
+
+impl Run {
+    pub fn load(&self) -> HashMap<String, Array> {
+        load(self.name)
+    }
+
+    /// The network's input, made from the stored plate and hint as a render does.
+    pub fn input(&self, stored: &HashMap<String, Array>) -> NetworkInput {
+        let plate = match self.encoding {
+            Encoding::Srgb => "plate_srgb_u8",
+            Encoding::Linear => "plate_linear",
+        };
+        let plate = picture(&stored[plate]);
+        prepare(
+            &plate,
+            &picture(&stored["hint"]),
+            &square(plate.size(), self.side),
+            self.encoding,
+            Screen::Green,
+            &Normalisation::IMAGENET,
+            &Pool::new(0),
+        )
+        .unwrap()
+    }
+
+    /// Makes all four outputs from a prediction and holds alpha and foreground to one tolerance,
+    /// the pictures made of them to another.
+    pub fn compare(
+        &self,
+        stored: &HashMap<String, Array>,
+        prediction: &Prediction,
+        planes: f32,
+        pictures: f32,
+    ) {
+        let name = self.name;
+        let size = &stored["plate_size"].values;
+        let size = Size::new(size[1] as usize, size[0] as usize);
+        let geometry = square(size, self.side);
+        let pool = Pool::new(64 << 20);
+        let finish = |settings: &FinishSettings| {
+            let rows = 0..size.height;
+            finish(prediction, &geometry, Screen::Green, settings, rows, &pool).unwrap()
+        };
+        let compare = |what: &str, ours: &Planes, tolerance: f32| {
+            let stored = &stored[what];
+            let worst = difference(&picture(stored), stored.rows.as_deref(), ours);
+            assert!(worst < tolerance, "{name} {what}: {worst}");
+        };
+
+        let resized = finish(&FinishSettings {
+            despill_strength: 0.0,
+            despeckle: None,
+            ..FinishSettings::default()
+        });
+        compare("out_alpha", &resized.alpha(), planes);
+        compare("out_fg", &resized.foreground(), planes);
+
+        let key = finish(&FinishSettings {
+            despill_strength: self.despill_strength,
+            despeckle: self.despeckle,
+            ..FinishSettings::default()
+        });
+        let compose = |output, encoding| {
+            let layers = Layers {
+                key: Some(&key),
+                ..Layers::default()
+            };
+            Composition::new(output, encoding, layers, PixelScale::ONE)
+                .unwrap()
+                .planes(Window::full(size))
+                .unwrap()
+        };
+        let processed = compose(Output::Processed, Encoding::Linear);
+        compare("out_processed", &processed, pictures);
+        let comp = compose(Output::Composite, Encoding::Srgb);
+        assert!(comp.plane(3).iter().all(|a| *a == 1.0));
+        let colour = [0, 1, 2].map(|c| comp.plane(c)).concat();
+        let comp = Planes::from_vec(size.width, size.height, 3, colour).unwrap();
+        compare("out_comp", &comp, pictures);
+        if self.encoding == Encoding::Linear {
+            // Despill lifts red and blue above 1, and that comes out.
+            assert!(processed.data().iter().any(|v| *v > 1.05));
+        }
+    }
 }

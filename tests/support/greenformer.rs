@@ -11,9 +11,10 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use corridorkey::keyer::Planes;
-use corridorkey::network::greenformer::graph::{self, Attention, Options, Precision};
+use corridorkey::network::greenformer::graph::{self, Options};
 use corridorkey::network::greenformer::tensors;
 use corridorkey::network::greenformer::weights::WeightsFile;
+use corridorkey::network::{Device, Precision};
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::value::TensorRef;
@@ -49,12 +50,12 @@ pub struct Network {
 }
 
 impl Network {
-    pub fn new(height: usize, width: usize, precision: Precision, attention: Attention) -> Self {
+    pub fn new(height: usize, width: usize, precision: Precision, device: Device) -> Self {
         let options = Options {
             height,
             width,
             precision,
-            attention,
+            device,
         };
         let graph = graph::build(&WEIGHTS, &options).unwrap();
         assert!(graph.len() < 64 << 20, "the weights stay in their file");
@@ -77,7 +78,7 @@ impl Network {
     }
 
     pub fn plain(height: usize, width: usize) -> Self {
-        Self::new(height, width, Precision::Full, Attention::Fused)
+        Self::new(height, width, Precision::Fp32, Device::Cpu)
     }
 
     /// Alpha and the foreground.

@@ -11,8 +11,8 @@
 //! | measured | 375 | 590 | 877 | 1456 |
 //! | estimated | 373 | 590 | 876 | 1455 |
 
-use super::graph::Precision;
 use super::tensors::{self, REFINER, WIDTH};
+use crate::network::device::Precision;
 
 /// Pictures of [`REFINER`] channels that are alive at the same time.
 const PICTURES: u64 = 4;
@@ -47,10 +47,10 @@ pub fn processor(height: usize, width: usize, precision: Precision) -> Estimate 
     let stored = tensors::specs(0).into_iter();
     let numbers: u64 = stored.map(|spec| spec.len() as u64).sum();
     let (a_number, a_pixel) = match precision {
-        Precision::Full => (4, 4 * (PICTURES * REFINER as u64 + PLANES + POSITION)),
+        Precision::Fp32 => (4, 4 * (PICTURES * REFINER as u64 + PLANES + POSITION)),
         // Measured: the runtime computes most of it in 32 bits all the same, and so holds the
         // weights in both precisions and the pictures in either.
-        Precision::Half => (7, 900),
+        Precision::Fp16 => (7, 900),
     };
     let pixels = (height as u64).saturating_mul(width as u64);
     Estimate {
@@ -65,19 +65,19 @@ mod tests {
 
     #[test]
     fn it_grows_with_the_picture_and_the_weights_do_not() {
-        let [small, large] = [512, 1024].map(|side| processor(side, side, Precision::Full));
+        let [small, large] = [512, 1024].map(|side| processor(side, side, Precision::Fp32));
         assert_eq!(small.weights, large.weights);
         assert!(large.weights > 280_000_000 && large.weights < 285_000_000);
         assert_eq!(large.picture - RUNTIME, 4 * (small.picture - RUNTIME));
         assert_eq!(
-            processor(64, 96, Precision::Half),
-            processor(96, 64, Precision::Half)
+            processor(64, 96, Precision::Fp16),
+            processor(96, 64, Precision::Fp16)
         );
     }
 
     #[test]
     fn a_size_beyond_all_measure_is_a_large_number_and_no_accident() {
-        let endless = processor(usize::MAX, usize::MAX, Precision::Full);
+        let endless = processor(usize::MAX, usize::MAX, Precision::Fp32);
         assert_eq!(endless.total(), u64::MAX);
     }
 }

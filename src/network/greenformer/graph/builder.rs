@@ -6,7 +6,8 @@ use std::collections::HashSet;
 
 use half::f16;
 
-use super::{Precision, internal};
+use super::internal;
+use crate::network::device::{Device, Precision};
 use crate::network::error::{Error, Result};
 use crate::network::greenformer::weights::WeightsFile;
 use crate::network::proto::{
@@ -42,6 +43,7 @@ pub(super) struct Builder<'a> {
     /// The weights file's name: graphs refer to it without a folder.
     location: String,
     precision: Precision,
+    device: Device,
     nodes: Vec<NodeProto>,
     constants: Vec<TensorProto>,
     /// Names of the constants that are there already.
@@ -51,7 +53,11 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(weights: &'a WeightsFile, precision: Precision) -> Result<Self> {
+    pub(super) fn new(
+        weights: &'a WeightsFile,
+        precision: Precision,
+        device: Device,
+    ) -> Result<Self> {
         let name = weights.path().file_name().and_then(|name| name.to_str());
         let location = name.ok_or_else(|| Error::ModelGraph {
             path: weights.path().into(),
@@ -61,6 +67,7 @@ impl<'a> Builder<'a> {
             weights,
             location: location.to_owned(),
             precision,
+            device,
             nodes: Vec::new(),
             constants: Vec::new(),
             known: HashSet::new(),
@@ -94,6 +101,11 @@ impl<'a> Builder<'a> {
             ..ModelProto::default()
         };
         prost::Message::encode_to_vec(&model)
+    }
+
+    /// Where the graph is to run.
+    pub(super) fn device(&self) -> Device {
+        self.device
     }
 
     /// Nodes from here on belong to this part.
@@ -130,8 +142,8 @@ impl Builder<'_> {
     ) -> Result<Value> {
         let stored = self.stored(name, shape, part, suffix)?;
         Ok(match self.precision {
-            Precision::Full => stored,
-            Precision::Half => self.cast_constant(stored),
+            Precision::Fp32 => stored,
+            Precision::Fp16 => self.cast_constant(stored),
         })
     }
 
@@ -184,8 +196,8 @@ impl Builder<'_> {
     /// Numbers of our own in the precision of the arithmetic.
     pub(super) fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Value {
         match self.precision {
-            Precision::Full => self.floats_32(name, shape, values),
-            Precision::Half => {
+            Precision::Fp32 => self.floats_32(name, shape, values),
+            Precision::Fp16 => {
                 let halves = values
                     .iter()
                     .map(|value| f16::from_f32(*value).to_le_bytes());
@@ -334,8 +346,8 @@ impl Builder<'_> {
 
     fn cast(&mut self, x: Value, to: i32) -> Value {
         match self.precision {
-            Precision::Full => x,
-            Precision::Half => self.node("Cast", &[&x], &[("to", Set::Int(i64::from(to)))]),
+            Precision::Fp32 => x,
+            Precision::Fp16 => self.node("Cast", &[&x], &[("to", Set::Int(i64::from(to)))]),
         }
     }
 

@@ -9,7 +9,8 @@
 //! block pools.
 
 use super::builder::{Builder, MICROSOFT, Set, Value};
-use super::{Attention, Size, embedding};
+use super::{Size, embedding};
+use crate::network::device::Device;
 use crate::network::error::Result;
 use crate::network::greenformer::tensors::{self, Block, HEAD, LEVELS, WIDTH};
 
@@ -30,12 +31,7 @@ pub(super) struct Feature {
 }
 
 /// What the decoders see of the `input` `[1, 4, H, W]`, in the order of [`LEVELS`].
-pub(super) fn features(
-    b: &mut Builder<'_>,
-    input: &Value,
-    size: Size,
-    attention: Attention,
-) -> Result<Vec<Feature>> {
+pub(super) fn features(b: &mut Builder<'_>, input: &Value, size: Size) -> Result<Vec<Feature>> {
     let mut x = embed(b, input, size)?;
     let (mut side, mut found) = (SIDE, Vec::new());
     for (index, block) in tensors::blocks().into_iter().enumerate() {
@@ -45,7 +41,7 @@ pub(super) fn features(
             windows: size.windows(),
             side,
         };
-        x = transform(b, &x, &place, attention)?;
+        x = transform(b, &x, &place)?;
         side = place.side_after();
         if LEVELS.iter().any(|level| level.block == index) {
             found.push(Feature {
@@ -140,7 +136,7 @@ impl Place {
 }
 
 /// One block: `[N × side², input]` → `[N × side_after², output]`.
-fn transform(b: &mut Builder<'_>, x: &Value, place: &Place, attention: Attention) -> Result<Value> {
+fn transform(b: &mut Builder<'_>, x: &Value, place: &Place) -> Result<Value> {
     let Block { input, output } = place.block;
     b.part(format!("block{}", place.index));
     let normal = layer_norm(b, x, &place.name("norm1"), input)?;
@@ -150,7 +146,7 @@ fn transform(b: &mut Builder<'_>, x: &Value, place: &Place, attention: Attention
     } else {
         x.clone()
     };
-    let seen = attend(b, &normal, place, attention)?;
+    let seen = attend(b, &normal, place)?;
     let x = b.add(&shortcut, &seen);
 
     let normal = layer_norm(b, &x, &place.name("norm2"), output)?;
@@ -161,7 +157,7 @@ fn transform(b: &mut Builder<'_>, x: &Value, place: &Place, attention: Attention
 }
 
 /// Multi-head attention: `[N × side², input]` → `[N × side_after², output]`.
-fn attend(b: &mut Builder<'_>, x: &Value, place: &Place, attention: Attention) -> Result<Value> {
+fn attend(b: &mut Builder<'_>, x: &Value, place: &Place) -> Result<Value> {
     let output = place.block.output;
     let [query, key, value] = [0, 1, 2].map(|part| third(b, x, place, part));
     let (mut query, key, value) = (query?, key?, value?);
@@ -174,8 +170,8 @@ fn attend(b: &mut Builder<'_>, x: &Value, place: &Place, attention: Attention) -
     let query = b.reshape(&query, &[groups, queries, output]);
     let key = b.reshape(&key, &[groups, keys, output]);
     let value = b.reshape(&value, &[groups, keys, output]);
-    let x = match attention {
-        Attention::Fused => {
+    let x = match b.device() {
+        Device::Cuda | Device::Cpu => {
             let heads = [("num_heads", Set::Int(heads as i64))];
             b.node_of(
                 MICROSOFT,
@@ -184,7 +180,7 @@ fn attend(b: &mut Builder<'_>, x: &Value, place: &Place, attention: Attention) -
                 &heads,
             )
         }
-        Attention::Decomposed => {
+        Device::CoreMl => {
             let shape = Heads {
                 groups,
                 heads,

@@ -21,6 +21,7 @@ mod refiner;
 
 use self::builder::Builder;
 use super::weights::WeightsFile;
+use crate::network::device::{Device, Precision};
 use crate::network::error::{Error, Result};
 use crate::network::proto::{element, port};
 
@@ -35,24 +36,6 @@ pub const ALPHA: &str = "alpha";
 /// The graph's outputs: the foreground.
 pub const FOREGROUND: &str = "fg";
 
-/// In what the network computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Precision {
-    /// 32-bit floats.
-    Full,
-    /// 16-bit floats; statistics, final logits and sigmoid in 32 bits.
-    Half,
-}
-
-/// How attention is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attention {
-    /// As ONNX Runtime's own operator, which never holds all scores at once where it can.
-    Fused,
-    /// As matrix products and a softmax, for devices that know ONNX's own operators only.
-    Decomposed,
-}
-
 /// What a graph is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
@@ -60,24 +43,27 @@ pub struct Options {
     pub height: usize,
     /// Columns of the picture; a multiple of [`MULTIPLE`].
     pub width: usize,
-    /// In what the network computes.
+    /// In what the network computes. With 16-bit floats statistics, final logits and sigmoid are
+    /// still of 32 bits, and so are inputs and outputs.
     pub precision: Precision,
-    /// How attention is written.
-    pub attention: Attention,
+    /// Where it is to run. The graph computes the same everywhere, but what is quick on one device
+    /// is slow or unknown on another: for CUDA and the processor attention is the runtime's own
+    /// operator, for CoreML everything is ONNX's.
+    pub device: Device,
 }
 
 /// The ONNX file of the network.
 ///
 /// # Errors
-/// [`Error::Internal`](crate::network::Error::Internal) for a size that is no multiple of
+/// [`Error::Internal`] for a size that is no multiple of
 /// [`MULTIPLE`]; what [`WeightsFile::values`] says.
 pub fn build(weights: &WeightsFile, options: &Options) -> Result<Vec<u8>> {
     let Options { height, width, .. } = *options;
     let size = Size::new(height, width)?;
-    let mut builder = Builder::new(weights, options.precision)?;
+    let mut builder = Builder::new(weights, options.precision, options.device)?;
     let b = &mut builder;
     let input = Builder::input(INPUT);
-    let features = encoder::features(b, &input, size, options.attention)?;
+    let features = encoder::features(b, &input, size)?;
     let logits = decoder::logits(b, &features, size)?;
     refiner::outputs(b, &input, &logits, size)?;
     let inputs = vec![
@@ -151,16 +137,12 @@ mod tests {
         test(&WeightsFile::open(&path).unwrap())
     }
 
-    fn graph(
-        weights: &WeightsFile,
-        precision: Precision,
-        attention: Attention,
-    ) -> (Vec<u8>, GraphProto) {
+    fn graph(weights: &WeightsFile, precision: Precision, device: Device) -> (Vec<u8>, GraphProto) {
         let options = Options {
             height: 64,
             width: 96,
             precision,
-            attention,
+            device,
         };
         let bytes = build(weights, &options).unwrap();
         let graph = ModelProto::decode(bytes.as_slice()).unwrap().graph.unwrap();
@@ -170,9 +152,9 @@ mod tests {
     #[test]
     fn every_name_is_made_once_and_before_it_is_used() {
         with_weights(|weights| {
-            for precision in [Precision::Full, Precision::Half] {
-                for attention in [Attention::Fused, Attention::Decomposed] {
-                    let (_, graph) = graph(weights, precision, attention);
+            for precision in [Precision::Fp32, Precision::Fp16] {
+                for device in Device::ALL {
+                    let (_, graph) = graph(weights, precision, device);
                     let mut known = HashSet::new();
                     known.extend(graph.input.iter().map(|port| port.name.clone().unwrap()));
                     for tensor in &graph.initializer {
@@ -195,7 +177,7 @@ mod tests {
                         .iter()
                         .filter(|node| node.domain.is_some())
                         .count();
-                    let expected = if attention == Attention::Fused { 24 } else { 0 };
+                    let expected = if device == Device::CoreMl { 0 } else { 24 };
                     assert_eq!(microsoft, expected);
                 }
             }
@@ -206,7 +188,7 @@ mod tests {
     fn weights_stay_in_their_file_and_are_used_up() {
         with_weights(|weights| {
             let length = std::fs::metadata(weights.path()).unwrap().len();
-            let (_, graph) = graph(weights, Precision::Full, Attention::Fused);
+            let (_, graph) = graph(weights, Precision::Fp32, Device::Cpu);
             let mut referred = 0;
             for tensor in graph
                 .initializer
@@ -235,8 +217,8 @@ mod tests {
     #[test]
     fn inputs_and_outputs_are_32_bit_floats_of_the_pictures_size() {
         with_weights(|weights| {
-            for precision in [Precision::Full, Precision::Half] {
-                let (bytes, _) = graph(weights, precision, Attention::Fused);
+            for precision in [Precision::Fp32, Precision::Fp16] {
+                let (bytes, _) = graph(weights, precision, Device::Cpu);
                 let signature = onnx::signature(&bytes).unwrap();
                 let show = |ports: &[onnx::Port]| -> Vec<String> {
                     let one =

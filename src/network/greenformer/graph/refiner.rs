@@ -2,6 +2,7 @@
 
 use super::builder::{Builder, Set, Value};
 use super::{ALPHA, FOREGROUND, MULTIPLE, REFINER_SCALE, Size};
+use crate::network::device::Device;
 use crate::network::error::Result;
 use crate::network::greenformer::tensors::{DILATIONS, REFINER};
 
@@ -98,22 +99,15 @@ fn convolve(
 /// bits and are off by 2e-2 at 2048 × 2048. Means of rows first and the mean of those after stay
 /// exact to the last digits.
 fn group_norm(b: &mut Builder<'_>, x: &Value, name: &str, size: Size) -> Result<Value> {
-    let [height, width] = size.map(MULTIPLE);
-    // The mean of what there is of each row of the channels of a group: → [8, 1], in 32 bits.
-    let mean = |b: &mut Builder<'_>, rows: &Value| {
-        let rows = b.reshape(rows, &[GROUPS, REFINER / GROUPS * height]);
-        b.reduce("ReduceMean", &rows, 1, true)
-    };
     let wide = b.widen(x.clone());
-    // [1, 64, H]
     let rows = b.reduce("ReduceMean", &wide, 3, false);
-    let squares = b.reduce("ReduceSumSquare", &wide, 3, false);
-    let mean_square = mean(b, &squares);
-    let mean = mean(b, &rows);
-    let share = b.floats_32("refiner.share", &[1], &[(width as f32).recip()]);
-    let mean_square = b.mul(&mean_square, &share);
+    let mean = group_mean(b, &rows, size);
+    let rows = mean_squares(b, &wide, size);
+    let mean_square = group_mean(b, &rows, size);
     let square = b.mul(&mean, &mean);
     let variance = b.sub(&mean_square, &square);
+    // Where all is the same colour the difference of two large numbers may fall below 0.
+    let variance = b.relu(&variance);
     let epsilon = b.floats_32("refiner.epsilon", &[1], &[EPSILON]);
     let variance = b.add(&variance, &epsilon);
     let deviation = b.node("Sqrt", &[&variance], &[]);
@@ -127,10 +121,56 @@ fn group_norm(b: &mut Builder<'_>, x: &Value, name: &str, size: Size) -> Result<
     let scale = b.node("Div", &[&weight, &deviation], &[]);
     let moved = b.mul(&mean, &scale);
     let shift = b.sub(&bias, &moved);
-    let [scale, shift] = [scale, shift].map(|value| {
-        let value = b.reshape(&value, &[1, REFINER, 1, 1]);
+    Ok(rescale(b, x, &scale, &shift))
+}
+
+/// Means of rows to the mean of each group: `[1, 64, H]` → `[8, 1]`, in 32 bits.
+fn group_mean(b: &mut Builder<'_>, rows: &Value, size: Size) -> Value {
+    let [height, _] = size.map(MULTIPLE);
+    let rows = b.reshape(rows, &[GROUPS, REFINER / GROUPS * height]);
+    b.reduce("ReduceMean", &rows, 1, true)
+}
+
+/// The mean of the squares of each row: `[1, 64, H, W]` → `[1, 64, H]`, in 32 bits.
+fn mean_squares(b: &mut Builder<'_>, x: &Value, size: Size) -> Value {
+    match b.device() {
+        // One operator needs no room for the squares.
+        Device::Cpu => {
+            let [_, width] = size.map(MULTIPLE);
+            let sums = b.reduce("ReduceSumSquare", x, 3, false);
+            let share = b.floats_32("refiner.share", &[1], &[(width as f32).recip()]);
+            b.mul(&sums, &share)
+        }
+        // CoreML does not know it, and may compute in 16 bits, where a sum overflows.
+        Device::Cuda | Device::CoreMl => {
+            let squares = b.mul(x, x);
+            b.reduce("ReduceMean", &squares, 3, false)
+        }
+    }
+}
+
+/// x × scale + shift with one number of each for every channel: `[1, 64, H, W]` and 64 in 32 bits.
+fn rescale(b: &mut Builder<'_>, x: &Value, scale: &Value, shift: &Value) -> Value {
+    let shaped = |b: &mut Builder<'_>, value: &Value, shape: &[usize]| {
+        let value = b.reshape(value, shape);
         b.narrow(value)
-    });
-    let x = b.mul(x, &scale);
-    Ok(b.add(&x, &shift))
+    };
+    match b.device() {
+        // A convolution of each channel with one number. The runtime does the addition and the
+        // clipping behind it on the way, and so goes through the picture once instead of thrice.
+        Device::Cpu => {
+            let scale = shaped(b, scale, &[REFINER, 1, 1, 1]);
+            let shift = shaped(b, shift, &[REFINER]);
+            let set = [
+                ("kernel_shape", Set::Ints(&[1, 1])),
+                ("group", Set::Int(REFINER as i64)),
+            ];
+            b.node("Conv", &[x, &scale, &shift], &set)
+        }
+        Device::Cuda | Device::CoreMl => {
+            let [scale, shift] = [scale, shift].map(|value| shaped(b, value, &[1, REFINER, 1, 1]));
+            let x = b.mul(x, &scale);
+            b.add(&x, &shift)
+        }
+    }
 }
