@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use ort::session::{RunOptions, Session};
 use parking_lot::Mutex;
 
-use super::device::Device;
 use super::error::{Error, Result};
 use super::greenformer::graph;
 use super::greenformer::import::Imported;
@@ -332,12 +331,8 @@ fn built(
     let options = graph::Options {
         height: key.height,
         width: key.width,
-        precision: key.precision.into(),
-        // The fused operator is ONNX Runtime's own; CoreML has ONNX's only.
-        attention: match key.device {
-            Device::CoreMl => graph::Attention::Decomposed,
-            Device::Cuda | Device::Cpu => graph::Attention::Fused,
-        },
+        precision: key.precision,
+        device: key.device,
     };
     let bytes = graph::build(&weights, &options)?;
     let folder = model
@@ -352,6 +347,9 @@ fn built(
                 "session.model_external_initializers_file_folder_path",
                 &folder,
             )?
+            // Arranging the matrices for the kernels would give every session a copy of its own.
+            // Left as they are they stay pages of the one file, and cost a twentieth more time.
+            .with_config_entry("session.disable_prepacking", "1")?
             .commit_from_memory(&bytes)
     };
     session().map_err(|error| failure(model, key, &error, true))

@@ -387,7 +387,7 @@ impl Model {
     /// Memory that a session of this size will need, in bytes: a careful guess.
     pub fn memory(&self, width: usize, height: usize, precision: Precision) -> u64 {
         if let Kind::Greenformer(_) = self.kind {
-            return plan::processor(height, width, precision.into()).total();
+            return plan::processor(height, width, precision).total();
         }
         // The runtime holds the weights about twice: as read, and arranged for its kernels.
         let weights = std::fs::metadata(&self.path).map_or(0, |facts| facts.len()) * 2;
@@ -550,15 +550,6 @@ impl From<Imported> for Model {
             bytes_per_pixel: BYTES_PER_PIXEL,
             tiles: None,
             kind: Kind::Greenformer(Box::new(imported)),
-        }
-    }
-}
-
-impl From<Precision> for graph::Precision {
-    fn from(precision: Precision) -> Self {
-        match precision {
-            Precision::Fp32 => Self::Full,
-            Precision::Fp16 => Self::Half,
         }
     }
 }
