@@ -4,7 +4,7 @@
 #![cfg_attr(not(unix), allow(dead_code, unused_imports))]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use corridorkey::network::greenformer::tensors::specs;
 use serde_json::Value;
