@@ -53,10 +53,15 @@ pub(super) fn previous(folder: &Path, id: &str) -> Result<Option<Imported>> {
     if !is_imported(&manifest) {
         return Err(in_the_way(&home, "this folder holds another model already"));
     }
-    // One that is broken is replaced: that repairs it.
-    Ok(Imported::read(&manifest)
-        .ok()
-        .filter(|imported| imported.id == id))
+    match Imported::read(&manifest) {
+        Ok(imported) if imported.id == id => Ok(Some(imported)),
+        Ok(other) => {
+            let what = format!("this folder holds the model \"{}\" already", other.id);
+            Err(in_the_way(&home, &what))
+        }
+        // One that is broken is replaced: that repairs it.
+        Err(_) => Ok(None),
+    }
 }
 
 /// Writes the weights with `fill`, which gives their sum, and then the manifest.

@@ -341,7 +341,19 @@ fn other_models_are_not_replaced() {
     let error = desk.import("a.pth").unwrap_err();
     assert!(error.to_string().contains("moved"), "{error}");
     assert!(!home.exists());
-    drop(model);
+    // Another id in a folder of this name.
+    fs::rename(desk.path("models/moved"), desk.path("models/other")).unwrap();
+    let error = desk.import_as("a.pth", "other", &|| false).unwrap_err();
+    assert!(
+        error.to_string().contains("\"corridorkey\" already"),
+        "{error}"
+    );
+    assert_eq!(
+        Imported::read(&desk.path("models/other/model.toml"))
+            .unwrap()
+            .id,
+        model.id
+    );
     for id in ["base", "", "a/b", "..", "UP"] {
         let error = desk.import_as("a.pth", id, &|| false).unwrap_err();
         assert_eq!(error.code(), "model.install", "{id}");
