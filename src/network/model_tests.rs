@@ -245,6 +245,20 @@ fn an_altered_or_missing_file_is_refused() {
 }
 
 #[test]
+fn weights_that_lie_in_another_file_are_refused() {
+    for graph in [
+        graphs::with_plate(graphs::contract(FREE)).elsewhere("far"),
+        graphs::with_plate(graphs::contract(FREE)).branch_elsewhere(),
+    ] {
+        let text = refusal(&graph.node("Identity", &["hint"], "alpha", &[]).file());
+        assert!(
+            text.contains("in another file") && text.contains("as one file"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn precisions_are_those_of_the_manifest() {
     let (_folder, model) = read(&graphs::transparent(), |manifest| manifest);
     let model = model.unwrap();
