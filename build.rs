@@ -1,5 +1,5 @@
-//! What must be known at compile time: the version stamp that logs, the status panel and
-//! `corridorkey doctor` show, and the link arguments of the plug-in.
+//! What must be known at compile time: the version stamp that the log, the host's list of plug-ins,
+//! `corridorkey doctor` and `corridorkey --version` show, and the link arguments of the plug-in.
 
 use std::process::Command;
 

@@ -23,3 +23,12 @@ need() {
   shift
   command -v "$command" >/dev/null || apt_install "$@"
 }
+
+# The exit status of a check that could not be made: neither passed nor failed.
+SKIPPED=77
+
+# skip REASON...: ends a check that this machine cannot make.
+skip() {
+  printf '\n!!! SKIPPED: %s\n' "$*"
+  exit "$SKIPPED"
+}

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # The shipped bundle in melt (the engine of Kdenlive and Shotcut), from a chroot of Debian forky:
 # Filter context, no hint, 8-bit, 16-bit, half and float, serial and parallel.
-# Where the chroot cannot be made this says SKIPPED in capitals and ends well; where it can, a wrong
-# render fails.
+# Where the chroot cannot be made it is skipped; where it can, a wrong render fails.
 # usage: ci/melt-host.sh [BUNDLE]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,11 +11,6 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/corridorkey-ci
 root=$cache/forky
 work=$root/shot
 id=org.corridorkey.ofx
-
-skipped() {
-  printf '\n!!! SKIPPED: THE MELT HOST WAS NOT TESTED. %s\n' "$*"
-  exit 0
-}
 
 # Makes the chroot beside its place and moves it there when melt in it answers: a half-made one is
 # never used.
@@ -42,13 +36,13 @@ heading "melt: chroot"
 if as_root chroot "$root" /usr/bin/melt --version >/dev/null 2>&1; then
   echo "$root is there."
 elif ! as_root true 2>/dev/null; then
-  skipped "MAKING A CHROOT NEEDS ROOT OR SUDO."
+  skip "THE MELT HOST WAS NOT TESTED. MAKING A CHROOT NEEDS ROOT OR SUDO."
 else
   log=$(mktemp)
   if ! make_chroot >"$log" 2>&1; then
     tail -n 15 "$log"
     as_root rm -rf "$cache/forky.new"
-    skipped "THE CHROOT OF DEBIAN FORKY COULD NOT BE MADE (the reason is above)."
+    skip "THE MELT HOST WAS NOT TESTED. THE CHROOT OF DEBIAN FORKY COULD NOT BE MADE (the reason is above)."
   fi
   rm -f "$log"
 fi

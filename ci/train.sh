@@ -14,5 +14,5 @@ PYTHON
 if python3 -c 'import cv2, numpy, onnx, onnxruntime, pytest, torch' 2>/dev/null; then
   python3 -m pytest -q models/train/tests
 else
-  echo "!!! SKIPPED: THE TESTS OF models/train DID NOT RUN. THEY NEED WHAT models/train/requirements.txt NAMES."
+  skip "THE TESTS OF models/train DID NOT RUN. THEY NEED WHAT models/train/requirements.txt NAMES."
 fi

@@ -9,6 +9,10 @@
 
 #![deny(unsafe_code)]
 
+/// The version, and the commit that a release was built from: two builds of one version on a farm
+/// can be told apart.
+pub const VERSION: &str = env!("CORRIDORKEY_VERSION");
+
 pub mod error;
 pub mod keyer;
 pub mod network;

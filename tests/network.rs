@@ -18,7 +18,9 @@ use std::time::{Duration, Instant};
 
 use corridorkey::keyer::NetworkInput;
 use corridorkey::network::options::{MB, Options};
-use corridorkey::network::{Device, DeviceChoice, Error, PrecisionChoice, Request, Service};
+use corridorkey::network::{
+    Device, DeviceChoice, Error, Precision, PrecisionChoice, Request, Service,
+};
 use support::{LIBRARY, after, bench, bench_with, hint, options, picture};
 
 #[test]
@@ -191,7 +193,7 @@ fn values_that_are_no_numbers_never_leave_the_network() {
     assert_eq!(error.code(), "network.non-finite");
     let text = error.to_string();
     assert!(
-        text.contains("alpha") && text.contains("CPU") && text.contains("fp32"),
+        text.contains("alpha") && text.contains("CPU") && text.contains("another model"),
         "{text}"
     );
     let mut solid = picture(64, 64);
@@ -244,6 +246,51 @@ fn a_size_beyond_the_budget_is_refused_with_one_that_fits() {
     );
     assert_eq!(width, height * 2, "the shape is kept");
     bench.predict(&picture(width, height)).unwrap();
+}
+
+#[test]
+fn sessions_in_use_share_the_budget_and_the_next_one_waits() {
+    let graph = onnx::slow(400);
+    let (big, small) = (picture(512, 512), picture(512, 480));
+    let alone = bench(&graph).model.memory(512, 512, Precision::Fp32);
+    let options = Options {
+        session_bytes: alone * 3 / 2,
+        ..options()
+    };
+    let bench = bench_with(&graph, options, "");
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let busy = scope.spawn(|| {
+            bench.predict_with(&big, DeviceChoice::Cpu, 1.0, &|| {
+                stop.load(Ordering::SeqCst)
+            })
+        });
+        while bench.service.runs() == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let waiting = bench.predict_with(
+            &small,
+            DeviceChoice::Cpu,
+            1.0,
+            &after(Duration::from_millis(300)),
+        );
+        assert_eq!(waiting.unwrap_err(), Error::Aborted);
+        let sessions = bench.service.status().sessions;
+        assert_eq!(sessions.len(), 1, "only the one in use: {sessions:?}");
+        assert_eq!((bench.service.runs(), sessions[0].users), (1, 1));
+        let next = scope.spawn(|| {
+            bench.predict_with(&small, DeviceChoice::Cpu, 1.0, &|| {
+                bench.service.runs() == 2
+            })
+        });
+        stop.store(true, Ordering::SeqCst);
+        assert_eq!(busy.join().unwrap().unwrap_err(), Error::Aborted);
+        assert_eq!(next.join().unwrap().unwrap_err(), Error::Aborted);
+    });
+    assert_eq!(bench.service.runs(), 2, "the second one had its turn");
+    let sessions = bench.service.status().sessions;
+    assert_eq!(sessions.len(), 1);
+    assert_eq!(sessions[0].key.height, 480);
 }
 
 #[test]

@@ -160,38 +160,35 @@ fn the_environment_s_mistakes_are_told_by_the_global_service_instead_of_ignored(
     );
 }
 
+/// A library with the name by which the CUDA part of every ONNX Runtime finds its runtime, open for
+/// the whole process.
+#[cfg(target_os = "linux")]
+fn cuda_part(path: &Path) -> libloading::os::unix::Library {
+    use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+    let source = path.with_extension("rs");
+    std::fs::write(
+        &source,
+        "#[no_mangle] pub extern \"C\" fn Provider_GetHost() {}",
+    )
+    .unwrap();
+    let built = Command::new("rustc")
+        .args(["--edition", "2021", "--crate-type", "cdylib"])
+        .args(["--crate-name", "part", "-C", "panic=abort", "-o"])
+        .args([path, &source])
+        .status()
+        .unwrap();
+    assert!(built.success());
+    // SAFETY: a library of one empty function.
+    unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) }.unwrap()
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn cuda_is_left_alone_when_the_host_has_opened_another_runtime_s_cuda_part() {
     const NAME: &str = "cuda_is_left_alone_when_the_host_has_opened_another_runtime_s_cuda_part";
     if is_child(NAME) {
         let folder = tempfile::tempdir().unwrap();
-        let (source, library) = (
-            folder.path().join("host.rs"),
-            folder.path().join("libhost.so"),
-        );
-        std::fs::write(
-            &source,
-            "#[no_mangle] pub extern \"C\" fn Provider_GetHost() {}",
-        )
-        .unwrap();
-        let built = Command::new("rustc")
-            .args([
-                "--edition",
-                "2021",
-                "--crate-type",
-                "cdylib",
-                "-C",
-                "panic=abort",
-                "-o",
-            ])
-            .args([&library, &source])
-            .status()
-            .unwrap();
-        assert!(built.success());
-        use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
-        // SAFETY: a library of one empty function.
-        let host = unsafe { Library::open(Some(&library), RTLD_NOW | RTLD_GLOBAL) }.unwrap();
+        let host = cuda_part(&folder.path().join("libonnxruntime_providers_shared.so"));
         let service = Service::new(support::options(), None);
         let error = service.select(DeviceChoice::Cuda).unwrap_err();
         assert!(
@@ -200,6 +197,36 @@ fn cuda_is_left_alone_when_the_host_has_opened_another_runtime_s_cuda_part() {
         );
         assert_eq!(error.code(), "device.unavailable");
         drop(host);
+        return;
+    }
+    assert_passed(&child(NAME, |_| {}));
+}
+
+/// As when the command looks at the devices and then renders through the plug-in, which are two
+/// copies of this code around one library.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_cuda_part_of_its_own_library_is_not_in_the_way_whoever_has_opened_it() {
+    const NAME: &str = "the_cuda_part_of_its_own_library_is_not_in_the_way_whoever_has_opened_it";
+    if is_child(NAME) {
+        let folder = tempfile::tempdir().unwrap();
+        let library = folder.path().join("libonnxruntime.so");
+        std::fs::copy(&*LIBRARY, &library).unwrap();
+        let open = cuda_part(&folder.path().join("libonnxruntime_providers_shared.so"));
+        let options = Options {
+            library: Some(library),
+            ..Options::default()
+        };
+        // The library of the tests has no CUDA: what it says about that is its own word.
+        let error = Service::new(options, None)
+            .select(DeviceChoice::Cuda)
+            .unwrap_err();
+        assert_eq!(error.code(), "device.unavailable");
+        assert!(
+            !error.to_string().contains("the host application"),
+            "{error}"
+        );
+        drop(open);
         return;
     }
     assert_passed(&child(NAME, |_| {}));

@@ -3,8 +3,6 @@
 //! Every choice is an enum whose *order* and whose ids are a contract with saved projects: classic
 //! hosts store the number, newer ones the id. Lists grow at the end only.
 
-use super::error::{Error, Result};
-
 /// Declares a choice: variants in their stored order, each with its stable id.
 macro_rules! choice {
     (
@@ -38,12 +36,12 @@ macro_rules! choice {
             /// The choice stored under a number.
             ///
             /// # Errors
-            /// [`Error::UnknownIndex`] when this version has no such choice.
-            pub fn from_index(index: i32) -> Result<Self> {
+            /// [`UnknownIndex`](crate::keyer::Error::UnknownIndex) when this version has no such choice.
+            pub fn from_index(index: i32) -> $crate::keyer::Result<Self> {
                 usize::try_from(index)
                     .ok()
                     .and_then(|index| Self::ALL.get(index).copied())
-                    .ok_or(Error::UnknownIndex {
+                    .ok_or($crate::keyer::Error::UnknownIndex {
                         setting: $setting,
                         index,
                         last: Self::ALL.len() - 1,
@@ -53,13 +51,13 @@ macro_rules! choice {
             /// The choice with a stable id.
             ///
             /// # Errors
-            /// [`Error::UnknownId`] when this version has no such choice.
-            pub fn from_id(id: &str) -> Result<Self> {
+            /// [`UnknownId`](crate::keyer::Error::UnknownId) when this version has no such choice.
+            pub fn from_id(id: &str) -> $crate::keyer::Result<Self> {
                 Self::ALL
                     .iter()
                     .copied()
                     .find(|choice| choice.id() == id)
-                    .ok_or_else(|| Error::UnknownId {
+                    .ok_or_else(|| $crate::keyer::Error::UnknownId {
                         setting: $setting,
                         id: id.to_owned(),
                         known: Self::ALL
@@ -72,6 +70,8 @@ macro_rules! choice {
         }
     };
 }
+
+pub(crate) use choice;
 
 choice! {
     /// The picture that is delivered.

@@ -10,53 +10,31 @@
 
 use super::error::{Error, Result};
 use super::options::Options;
+use crate::keyer::settings::choice;
 
-/// What can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum DeviceChoice {
-    /// The best that works.
-    #[default]
-    Auto,
-    /// An NVIDIA GPU.
-    Cuda,
-    /// Apple's GPU and neural engine.
-    CoreMl,
-    /// The processor.
-    Cpu,
+choice! {
+    /// What can be asked for.
+    #[derive(Default)]
+    DeviceChoice, "device" {
+        /// The best that works.
+        #[default]
+        Auto = "auto",
+        /// An NVIDIA GPU.
+        Cuda = "cuda",
+        /// Apple's GPU and neural engine.
+        CoreMl = "coreml",
+        /// The processor.
+        Cpu = "cpu",
+    }
 }
 
 impl DeviceChoice {
-    /// Every choice, in the order that projects store.
-    pub const ALL: [Self; 4] = [Self::Auto, Self::Cuda, Self::CoreMl, Self::Cpu];
-
-    /// The stable name.
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Cuda => "cuda",
-            Self::CoreMl => "coreml",
-            Self::Cpu => "cpu",
-        }
-    }
-
-    /// The choice that a project stores as this number; [`Auto`](Self::Auto) for numbers of a
-    /// future version.
-    pub fn from_index(index: i32) -> Self {
-        usize::try_from(index)
-            .ok()
-            .and_then(|index| Self::ALL.get(index).copied())
-            .unwrap_or_default()
-    }
-
     /// The choice of that name, whatever its case. `mps`, `mlx` and `metal`, the original's names
     /// for Apple's devices, are CoreML here; `gpu` is too vague to be one.
     pub fn parse(name: &str) -> Option<Self> {
         match name.trim().to_ascii_lowercase().as_str() {
-            "auto" => Some(Self::Auto),
-            "cuda" => Some(Self::Cuda),
-            "coreml" | "mps" | "mlx" | "metal" => Some(Self::CoreMl),
-            "cpu" => Some(Self::Cpu),
-            _ => None,
+            "mps" | "mlx" | "metal" => Some(Self::CoreMl),
+            id => Self::from_id(id).ok(),
         }
     }
 }
@@ -105,44 +83,17 @@ impl From<Device> for DeviceChoice {
     }
 }
 
-/// The arithmetic that can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum PrecisionChoice {
-    /// What the model prefers: the first that its manifest names.
-    #[default]
-    Auto,
-    /// 16-bit floats where the model allows.
-    Fp16,
-    /// 32-bit floats throughout.
-    Fp32,
-}
-
-impl PrecisionChoice {
-    /// Every choice, in the order that projects store.
-    pub const ALL: [Self; 3] = [Self::Auto, Self::Fp16, Self::Fp32];
-
-    /// The stable name.
-    pub fn id(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Fp16 => "fp16",
-            Self::Fp32 => "fp32",
-        }
-    }
-
-    /// The choice that a project stores as this number; [`Auto`](Self::Auto) for others.
-    pub fn from_index(index: i32) -> Self {
-        usize::try_from(index)
-            .ok()
-            .and_then(|index| Self::ALL.get(index).copied())
-            .unwrap_or_default()
-    }
-
-    /// The choice of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|choice| choice.id().eq_ignore_ascii_case(name.trim()))
+choice! {
+    /// The arithmetic that can be asked for.
+    #[derive(Default)]
+    PrecisionChoice, "precision" {
+        /// What the model prefers: the first that its manifest names.
+        #[default]
+        Auto = "auto",
+        /// 16-bit floats where the model allows.
+        Fp16 = "fp16",
+        /// 32-bit floats throughout.
+        Fp32 = "fp32",
     }
 }
 
@@ -470,17 +421,14 @@ mod tests {
 
     #[test]
     fn ids_and_stored_numbers_are_fixed() {
-        assert_eq!(
-            DeviceChoice::ALL.map(DeviceChoice::id),
-            ["auto", "cuda", "coreml", "cpu"]
-        );
-        assert_eq!(
-            PrecisionChoice::ALL.map(PrecisionChoice::id),
-            ["auto", "fp16", "fp32"]
-        );
-        assert_eq!(DeviceChoice::from_index(3), DeviceChoice::Cpu);
-        assert_eq!(DeviceChoice::from_index(99), DeviceChoice::Auto);
-        assert_eq!(PrecisionChoice::from_index(-1), PrecisionChoice::Auto);
+        for (index, id) in ["auto", "cuda", "coreml", "cpu"].into_iter().enumerate() {
+            assert_eq!(DeviceChoice::ALL[index].id(), id);
+        }
+        for (index, id) in ["auto", "fp16", "fp32"].into_iter().enumerate() {
+            assert_eq!(PrecisionChoice::ALL[index].id(), id);
+        }
+        assert_eq!(DeviceChoice::from_index(3), Ok(DeviceChoice::Cpu));
+        assert!(DeviceChoice::from_index(4).is_err() && PrecisionChoice::from_index(3).is_err());
         for name in ["mps", "mlx", "Metal", "CoreML"] {
             assert_eq!(DeviceChoice::parse(name), Some(DeviceChoice::CoreMl));
         }

@@ -15,6 +15,7 @@ use super::greenformer::import::Imported;
 use super::greenformer::weights::WeightsFile;
 use super::model::{Graph, Kind, Model};
 use super::onnx::Dimension;
+use super::probes::memory_was_short;
 use super::runtime::{self, Given, Runtime, Wanted};
 use super::session::{Key, panic_text};
 use super::tiled::{self, Tiled};
@@ -405,24 +406,6 @@ fn failure(model: &Model, key: &Key, error: &ort::Error, building: bool) -> Erro
     }
 }
 
-/// The runtime has no error code for it: every allocator words it in its own way.
-fn memory_was_short(reason: &str) -> bool {
-    let reason = reason.to_ascii_lowercase();
-    [
-        "failed to allocate memory",
-        "bad_alloc",
-        "bad allocation",
-        "out of memory",
-        "out_of_memory",
-        "memoryallocation",
-        "alloc_failed",
-        "is smaller than requested bytes",
-        "cuda failure 2:",
-    ]
-    .iter()
-    .any(|words| reason.contains(words))
-}
-
 /// True when every value is a number. Infinity and not-a-number times 0 are not 0, and a sum of
 /// products is what processors are quickest at.
 fn all_finite(values: &[f32]) -> bool {
@@ -452,19 +435,5 @@ mod tests {
                 assert!(!all_finite(&values), "{bad} at {place}");
             }
         }
-    }
-
-    #[test]
-    fn allocators_are_understood_whatever_their_words() {
-        for words in [
-            "Failed to allocate memory for requested buffer of size 123",
-            "std::bad_alloc",
-            "CUDA failure 2: out of memory ; GPU=0",
-            "CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED",
-            "Available memory of 12 is smaller than requested bytes of 99",
-        ] {
-            assert!(memory_was_short(words), "{words}");
-        }
-        assert!(!memory_was_short("Load model failed: unknown operator"));
     }
 }

@@ -5,7 +5,9 @@
 //! may rely on: it is never reworded.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use super::device::{Device, Precision};
 
 /// Everything that can go wrong in [`network`](crate::network).
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -87,6 +89,14 @@ pub enum Error {
         /// Folders that were searched.
         searched: Vec<PathBuf>,
     },
+    /// The bundle does not have the model that ships with it.
+    #[error("{}", not_shipped(.id, .folder.as_deref()))]
+    NotShipped {
+        /// The shipped model's id.
+        id: String,
+        /// The bundle's folder of models, if the bundle is known.
+        folder: Option<PathBuf>,
+    },
     /// Several versions of one id in one folder, and no version named.
     #[error("{} holds the model \"{id}\" in several versions ({}); name one of them, for example \"{}\"", folder.display(), .versions.join(", "), .versions.first().map_or("", |v| v.as_str()))]
     AmbiguousModel {
@@ -154,7 +164,7 @@ pub enum Error {
         reason: String,
     },
     /// The model has no such precision.
-    #[error("the model \"{model}\" does not run in {precision}; it runs in {}. Set the precision to auto", .offered.join(", "))]
+    #[error("the model \"{model}\" does not run in {precision}; it runs in {}. Set the precision to auto, or choose another model", .offered.join(", "))]
     Precision {
         /// The model's id.
         model: String,
@@ -239,9 +249,7 @@ pub enum Error {
         reason: String,
     },
     /// The network answered with values that are not numbers.
-    #[error(
-        "the model \"{model}\" gave values that are not numbers in \"{output}\" on {device} in {precision}. Choose another device (cpu is the safest) or precision fp32"
-    )]
+    #[error("the model \"{model}\" gave values that are not numbers in \"{output}\" on {device} in {precision}. {}", what_is_safer(.device, .precision))]
     NonFinite {
         /// The model's id.
         model: String,
@@ -287,6 +295,7 @@ impl Error {
             Self::Backend { .. } => "device.backend",
             Self::Setting { .. } => "setting.value",
             Self::UnknownModel { .. } => "model.unknown",
+            Self::NotShipped { .. } => "model.shipped",
             Self::AmbiguousModel { .. } => "model.ambiguous",
             Self::Manifest { .. } => "model.manifest",
             Self::ModelFile { .. } => "model.file",
@@ -369,6 +378,31 @@ fn unknown_model(id: &str, known: &[String], searched: &[PathBuf]) -> String {
     text
 }
 
+fn not_shipped(id: &str, folder: Option<&Path>) -> String {
+    match folder {
+        Some(folder) => format!(
+            "the model that ships with the plug-in, \"{id}\", is not in {}. Reinstall the plug-in, or name another model",
+            folder.display()
+        ),
+        None => "no model is named, and the one that ships with the plug-in is not there without its bundle. Name the bundle or a model".into(),
+    }
+}
+
+/// What may give numbers: only what is not the case already is worth trying.
+fn what_is_safer(device: &str, precision: &str) -> &'static str {
+    match (
+        device == Device::Cpu.name(),
+        precision == Precision::Fp32.id(),
+    ) {
+        (true, true) => {
+            "Choose another model or resolution, and report the model to whoever made it"
+        }
+        (true, false) => "Choose the precision fp32",
+        (false, true) => "Choose the device cpu",
+        (false, false) => "Choose the precision fp32, or the device cpu",
+    }
+}
+
 fn what_fits(size: &Option<(usize, usize)>) -> String {
     match size {
         Some((width, height)) => format!(
@@ -418,6 +452,34 @@ mod tests {
         }
         .to_string();
         assert!(text.contains("3072 x 3072 fits"), "{text}");
+    }
+
+    #[test]
+    fn no_advice_is_to_do_what_is_done_already() {
+        let text = |device, precision| {
+            Error::NonFinite {
+                model: "m".into(),
+                device,
+                precision,
+                output: "alpha".into(),
+            }
+            .to_string()
+        };
+        let advice = |device, precision| {
+            let text = text(device, precision);
+            text.split_once(". ").map(|(_, advice)| advice.to_owned())
+        };
+        for (device, precision, cpu, fp32) in [
+            ("CPU", "fp32", false, false),
+            ("CPU", "fp16", false, true),
+            ("CUDA", "fp32", true, false),
+            ("CUDA", "fp16", true, true),
+        ] {
+            let advice = advice(device, precision).unwrap_or_default();
+            assert_eq!(advice.contains("cpu"), cpu, "{advice}");
+            assert_eq!(advice.contains("fp32"), fp32, "{advice}");
+            assert!(advice.starts_with("Choose"), "{advice}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //!
 //! * [`service`]: the one object that a process has; everything below hangs off it.
 //! * [`runtime`]: finds ONNX Runtime and loads it, once.
-//! * [`device`]: who says where the network runs, and what is actually there.
+//! * [`device`]: who says where the network runs, and what is actually there; [`probes`] remembers it.
 //! * [`model`]: manifests and model files; [`models`]: where they are looked for; [`onnx`] reads
 //!   signatures; [`checksum`] proves that a file is the one that its manifest means.
 //! * [`greenformer`]: CorridorKey's own network, from its checkpoint; `proto` writes its graphs.
@@ -26,6 +26,7 @@ pub mod model;
 pub mod models;
 pub mod onnx;
 pub mod options;
+pub mod probes;
 pub(crate) mod proto;
 pub mod runtime;
 pub mod service;

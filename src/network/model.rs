@@ -675,7 +675,7 @@ fn precision(name: &str) -> std::result::Result<Precision, String> {
     match name {
         "fp32" => Ok(Precision::Fp32),
         // An ONNX file computes in the precision that it was written for; there is no second file.
-        "fp16" => Err("precision.run has \"fp16\", and this version runs models of the kind \"onnx\" in fp32 only".into()),
+        "fp16" => Err("precision.run has \"fp16\", and this version runs models of the kind \"onnx\" in fp32 only; write run = [\"fp32\"]".into()),
         other => Err(format!("precision.run has \"{other}\"; it can have fp32")),
     }
 }

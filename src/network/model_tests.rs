@@ -241,6 +241,20 @@ fn an_altered_or_missing_file_is_refused() {
 }
 
 #[test]
+fn weights_that_lie_in_another_file_are_refused() {
+    for graph in [
+        graphs::with_plate(graphs::contract(FREE)).elsewhere("far"),
+        graphs::with_plate(graphs::contract(FREE)).branch_elsewhere(),
+    ] {
+        let text = refusal(&graph.node("Identity", &["hint"], "alpha", &[]).file());
+        assert!(
+            text.contains("in another file") && text.contains("as one file"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn precisions_are_those_of_the_manifest() {
     let (_folder, model) = read(&graphs::transparent(), |manifest| manifest);
     let model = model.unwrap();
@@ -319,8 +333,6 @@ mod search {
         let models = Models::in_folders(roots.clone());
         assert_eq!(models.find("mine").unwrap().version, "1");
         assert_eq!(models.find("mine@2").unwrap().version, "2");
-        // Nothing means the shipped model.
-        assert_eq!(models.find("").unwrap().id, "base");
         assert_eq!(models.find(" base ").unwrap().id, "base");
         let error = models.find("other").unwrap_err();
         assert_eq!(error.code(), "model.unknown");
@@ -337,6 +349,33 @@ mod search {
             .collect();
         assert_eq!(ids, ["mine@1", "base@1", "mine@2"]);
         assert_eq!(models.roots(), roots);
+    }
+
+    #[test]
+    fn no_id_means_the_bundle_s_own_model_whatever_else_has_its_name() {
+        use crate::network::options::Options;
+        let (farm, bundle) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        add(farm.path(), "base", "base", "2-tuned");
+        let binary = bundle.path().join("Contents/Linux-x86-64/CorridorKey.ofx");
+        let own = bundle.path().join("Contents/Resources/models");
+        let options = Options {
+            models: vec![farm.path().into()],
+            ..Options::default()
+        };
+        let models = Models::standard(&options, Some(&binary));
+        // It is not replaced where it is missing either.
+        let error = models.find("").unwrap_err();
+        assert_eq!(error.code(), "model.shipped");
+        assert!(error.to_string().contains(own.to_str().unwrap()), "{error}");
+        add(&own, "base", "base", "1");
+        let shipped = models.find(" ").unwrap();
+        assert_eq!(shipped.version, "1");
+        let named = models.find("base").unwrap();
+        assert_eq!(named.version, "2-tuned");
+        assert!(models.ships(&shipped) && !models.ships(&named));
+        // Nor without a bundle.
+        let error = Models::standard(&options, None).find("").unwrap_err();
+        assert_eq!(error.code(), "model.shipped");
     }
 
     #[test]

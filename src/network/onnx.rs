@@ -46,20 +46,33 @@ pub struct Signature {
 
 /// Reads the signature of the ONNX file held in `bytes`.
 ///
+/// A file whose weights lie elsewhere is refused: a checksum of the one says nothing about the
+/// other, and the runtime, which gets the file from memory, would look for them wherever the host
+/// happens to be started.
+///
 /// # Errors
 /// What is wrong with the file, as the middle of a sentence.
 pub fn signature(bytes: &[u8]) -> Result<Signature, String> {
-    let mut graph = None;
-    for field in Fields::new(bytes) {
-        if let (7, Value::Bytes(body)) = field? {
-            graph = Some(body);
-        }
+    // More than one are one: so protocol buffers put a message together.
+    let graphs = children(bytes, &[7])?;
+    if graphs.is_empty() {
+        return Err("it is not an ONNX file (there is no graph in it)".into());
     }
-    let graph = graph.ok_or("it is not an ONNX file (there is no graph in it)")?;
+    // FunctionProto: node = 7.
+    for function in children(bytes, &[25])? {
+        children(function, &[7])?
+            .into_iter()
+            .try_for_each(constants)?;
+    }
     let (mut inputs, mut outputs, mut defaults) = (Vec::new(), Vec::new(), Vec::new());
-    for field in Fields::new(graph) {
+    for field in graphs.into_iter().flat_map(Fields::new) {
         match field? {
-            (5, Value::Bytes(tensor)) => defaults.push(text(tensor, 8)?),
+            (1, Value::Bytes(node)) => constants(node)?,
+            (5, Value::Bytes(tensor)) => {
+                stored(tensor)?;
+                defaults.push(text(tensor, 8)?);
+            }
+            (15, Value::Bytes(sparse)) => stored_sparse(sparse)?,
             (11, Value::Bytes(body)) => inputs.push(port(body)?),
             (12, Value::Bytes(body)) => outputs.push(port(body)?),
             _ => {}
@@ -70,6 +83,50 @@ pub fn signature(bytes: &[u8]) -> Result<Signature, String> {
         return Err("it is not an ONNX file (its graph has no outputs)".into());
     }
     Ok(Signature { inputs, outputs })
+}
+
+/// Looks at the tensors that a node carries. `NodeProto`: attribute = 5; `AttributeProto`: t = 5,
+/// g = 6, tensors = 10, graphs = 11, sparse_tensor = 22, sparse_tensors = 23.
+fn constants(node: &[u8]) -> Result<(), String> {
+    // Graphs within graphs are put aside, not entered: the file decides how deep they go.
+    let mut nodes = vec![node];
+    while let Some(node) = nodes.pop() {
+        for attribute in children(node, &[5])? {
+            children(attribute, &[5, 10])?
+                .into_iter()
+                .try_for_each(stored)?;
+            children(attribute, &[22, 23])?
+                .into_iter()
+                .try_for_each(stored_sparse)?;
+            for graph in children(attribute, &[6, 11])? {
+                children(graph, &[5])?.into_iter().try_for_each(stored)?;
+                children(graph, &[15])?
+                    .into_iter()
+                    .try_for_each(stored_sparse)?;
+                nodes.extend(children(graph, &[1])?);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a tensor whose values are in another file. `TensorProto`: data_location = 14, of which 1
+/// is EXTERNAL.
+fn stored(tensor: &[u8]) -> Result<(), String> {
+    for field in Fields::new(tensor) {
+        if let (14, Value::Number(1)) = field? {
+            return Err(format!(
+                "the values of \"{}\" are in another file, which no checksum covers; save the model as one file, without external data",
+                text(tensor, 8)?
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// `SparseTensorProto`: values = 1, indices = 2.
+fn stored_sparse(sparse: &[u8]) -> Result<(), String> {
+    children(sparse, &[1, 2])?.into_iter().try_for_each(stored)
 }
 
 /// `ValueInfoProto`: name = 1, type = 2; `TypeProto`: tensor_type = 1; its elem_type = 1, shape = 2.
@@ -125,6 +182,19 @@ fn child(body: &[u8], number: u64) -> Result<Option<&[u8]>, String> {
             && n == number
         {
             found = Some(bytes);
+        }
+    }
+    Ok(found)
+}
+
+/// Every message in these fields.
+fn children<'a>(body: &'a [u8], numbers: &[u64]) -> Result<Vec<&'a [u8]>, String> {
+    let mut found = Vec::new();
+    for field in Fields::new(body) {
+        if let (n, Value::Bytes(bytes)) = field?
+            && numbers.contains(&n)
+        {
+            found.push(bytes);
         }
     }
     Ok(found)

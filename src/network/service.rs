@@ -18,6 +18,7 @@ use super::gate::{Gate, Permit};
 use super::model::Model;
 use super::models::Models;
 use super::options::{MB, Options};
+use super::probes::{Unfit, on_device};
 use super::runtime::{self, Library, Runtime};
 use super::session::{self, Key, Lease, Limits, Sessions};
 use super::{Control, check};
@@ -108,6 +109,7 @@ pub struct Service {
     misread: Option<Error>,
     module: Option<PathBuf>,
     sessions: Arc<Sessions<Engine>>,
+    unfit: Unfit,
     cache: PredictionCache,
     gate: Gate,
     pool: OnceLock<rayon::ThreadPool>,
@@ -150,6 +152,7 @@ impl Service {
             misread: None,
             module: module.map(Path::to_owned),
             sessions: Sessions::new(limits),
+            unfit: Unfit::default(),
             cache: PredictionCache::new(options.cache_bytes),
             gate: Gate::new(options.frames),
             pool: OnceLock::new(),
@@ -259,51 +262,32 @@ impl Service {
         self.check_input(request, precision)?;
         let runtime = self.runtime()?;
         runtime.prepare(wish.choice, control)?;
-        let mut unfit = Vec::new();
-        loop {
-            let selection = device::select(&wish, runtime, &unfit)?;
+        let sha256 = &request.model.sha256;
+        on_device(&wish, runtime, &self.unfit, sha256, |selection| {
             let key = Key {
-                model: request.model.sha256.clone(),
+                model: sha256.clone(),
                 device: selection.device,
                 precision,
                 width: request.input.width,
                 height: request.input.height,
             };
-            let mut notes = rejections(&selection);
-            match self.run(runtime, &key, request, control, &mut notes) {
-                Ok((prediction, milliseconds)) => {
-                    self.last.lock().run = Some(LastRun {
-                        model: request.model.full_id(),
-                        device: selection.explanation(),
-                        width: key.width,
-                        height: key.height,
-                        milliseconds,
-                    });
-                    return Ok(Outcome {
-                        prediction,
-                        device: selection.device,
-                        milliseconds,
-                        notes,
-                    });
-                }
-                // A model may need what a device does not have. Automatic choice goes on to the
-                // next; a device that somebody named stays the one.
-                Err(Error::Session { reason, .. })
-                    if wish.choice == DeviceChoice::Auto && selection.device != Device::Cpu =>
-                {
-                    log::warn!(
-                        "{} cannot run the model {}: {reason}",
-                        selection.device.name(),
-                        request.model.full_id()
-                    );
-                    unfit.push((
-                        selection.device,
-                        format!("it cannot run this model ({reason})"),
-                    ));
-                }
-                Err(error) => return Err(error),
-            }
-        }
+            let mut notes = rejections(selection);
+            let (prediction, milliseconds) =
+                self.run(runtime, &key, request, control, &mut notes)?;
+            self.last.lock().run = Some(LastRun {
+                model: request.model.full_id(),
+                device: selection.explanation(),
+                width: key.width,
+                height: key.height,
+                milliseconds,
+            });
+            Ok(Outcome {
+                prediction,
+                device: selection.device,
+                milliseconds,
+                notes,
+            })
+        })
     }
 
     /// One device, with a second attempt when memory is short.
@@ -409,10 +393,15 @@ impl Service {
         Ok(())
     }
 
-    /// Releases every session that is not in use and every kept prediction.
+    /// Releases every session that is not in use and every kept prediction, and forgets which
+    /// devices did not work: whoever presses the button has perhaps made room on one.
     pub fn purge(&self) {
         let sessions = self.sessions.purge();
         let bytes = self.cache.purge();
+        self.unfit.clear();
+        if let Some(runtime) = runtime::loaded() {
+            runtime.forget_failures();
+        }
         log::debug!(
             "released {sessions} sessions and {} MB of predictions",
             bytes / MB

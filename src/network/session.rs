@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -39,7 +40,8 @@ pub struct Key {
 pub struct Limits {
     /// Sessions at most, those in use aside.
     pub count: usize,
-    /// Estimated bytes at most, those in use aside.
+    /// Estimated bytes at most, those in use included: who needs more waits for them. One session
+    /// alone may have any size.
     pub bytes: u64,
     /// How long an unused session is kept.
     pub idle: Duration,
@@ -72,12 +74,46 @@ struct State<E> {
     watched: bool,
 }
 
+impl<E> State<E> {
+    /// Bytes that nobody can give back now: of sessions in use and of those being built.
+    fn taken(&self) -> u64 {
+        let used = self.ready.values().filter(|entry| entry.in_use());
+        used.map(|entry| entry.bytes)
+            .chain(self.building.values().map(|build| build.bytes))
+            .sum()
+    }
+}
+
 #[derive(Debug)]
 struct Entry<E> {
     engine: Arc<E>,
     bytes: u64,
-    users: usize,
+    users: Arc<AtomicUsize>,
     used: Instant,
+}
+
+impl<E> Entry<E> {
+    fn in_use(&self) -> bool {
+        self.users.load(Ordering::SeqCst) > 0
+    }
+}
+
+/// Counted as a user of a session while this is alive, from the moment on that it is waited for: one
+/// that is just finished must not go before those who waited have it. Made under the lock.
+#[derive(Debug)]
+struct Use(Arc<AtomicUsize>);
+
+impl Use {
+    fn of(users: &Arc<AtomicUsize>) -> Self {
+        users.fetch_add(1, Ordering::SeqCst);
+        Self(users.clone())
+    }
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// A session under construction. The outcome is only for those who waited for it: a failure is
@@ -85,6 +121,7 @@ struct Entry<E> {
 #[derive(Debug)]
 struct Build<E> {
     bytes: u64,
+    users: Arc<AtomicUsize>,
     outcome: OnceLock<Result<Arc<E>>>,
 }
 
@@ -94,6 +131,7 @@ pub struct Lease<E: Send + Sync + 'static> {
     sessions: Arc<Sessions<E>>,
     key: Key,
     engine: Arc<E>,
+    held: Option<Use>,
 }
 
 impl<E: Send + Sync + 'static> Sessions<E> {
@@ -116,6 +154,9 @@ impl<E: Send + Sync + 'static> Sessions<E> {
     /// The building goes on in a thread of its own when whoever asked for it no longer waits: it
     /// cannot be stopped half-way, and the next frame will want it.
     ///
+    /// Where the memory is taken by sessions in use, this waits until enough of them are not.
+    /// Whoever holds a lease must therefore not ask for another.
+    ///
     /// # Errors
     /// [`Error::Aborted`] when `control` says so; otherwise what `build` says.
     pub fn acquire(
@@ -126,35 +167,29 @@ impl<E: Send + Sync + 'static> Sessions<E> {
         build: impl FnOnce() -> Result<E> + Send + 'static,
     ) -> Result<Lease<E>> {
         let mut state = self.state.lock();
-        if let Some(entry) = state.ready.get(key) {
-            let engine = entry.engine.clone();
-            return Ok(self.lease(state, key, engine));
-        }
-        let waiting = match state.building.get(key) {
-            Some(waiting) => waiting.clone(),
-            None => self.start(&mut state, key, bytes, build)?,
+        let waiting = loop {
+            if let Some(entry) = state.ready.get(key) {
+                return Ok(self.lease(key, entry.engine.clone(), Use::of(&entry.users)));
+            }
+            if let Some(waiting) = state.building.get(key) {
+                break waiting.clone();
+            }
+            if state.taken() == 0 || state.taken().saturating_add(bytes) <= self.limits.bytes {
+                break self.start(&mut state, key, bytes, build)?;
+            }
+            self.pause(&mut state, control)?;
         };
+        let held = Use::of(&waiting.users);
         let engine = self.wait(&mut state, &waiting, control)?;
-        Ok(self.lease(state, key, engine))
+        Ok(self.lease(key, engine, held))
     }
 
-    /// Counts a use. An engine that was released while it was waited for is lent all the same; it
-    /// ends with its lease.
-    fn lease(
-        self: &Arc<Self>,
-        mut state: MutexGuard<'_, State<E>>,
-        key: &Key,
-        engine: Arc<E>,
-    ) -> Lease<E> {
-        if let Some(entry) = state.ready.get_mut(key)
-            && Arc::ptr_eq(&entry.engine, &engine)
-        {
-            entry.users += 1;
-        }
+    fn lease(self: &Arc<Self>, key: &Key, engine: Arc<E>, held: Use) -> Lease<E> {
         Lease {
             sessions: self.clone(),
             key: key.clone(),
             engine,
+            held: Some(held),
         }
     }
 
@@ -167,6 +202,7 @@ impl<E: Send + Sync + 'static> Sessions<E> {
     ) -> Result<Arc<Build<E>>> {
         let waiting = Arc::new(Build {
             bytes,
+            users: Arc::default(),
             outcome: OnceLock::new(),
         });
         state.building.insert(key.clone(), waiting.clone());
@@ -206,7 +242,7 @@ impl<E: Send + Sync + 'static> Sessions<E> {
                 let entry = Entry {
                     engine: engine.clone(),
                     bytes: job.bytes,
-                    users: 0,
+                    users: job.users.clone(),
                     used: Instant::now(),
                 };
                 state.ready.insert(key.clone(), entry);
@@ -230,10 +266,15 @@ impl<E: Send + Sync + 'static> Sessions<E> {
             if let Some(outcome) = job.outcome.get() {
                 return outcome.clone();
             }
-            self.changed.wait_for(state, POLL);
-            // Asked without the lock: the question goes to the host.
-            MutexGuard::unlocked(state, || super::check(control))?;
+            self.pause(state, control)?;
         }
+    }
+
+    /// Waits until something has changed, or some time has passed.
+    fn pause(&self, state: &mut MutexGuard<'_, State<E>>, control: &dyn Control) -> Result<()> {
+        self.changed.wait_for(state, POLL);
+        // Asked without the lock: the question goes to the host.
+        MutexGuard::unlocked(state, || super::check(control))
     }
 
     /// Takes out what has to go, the least recently used first, so that what is being built fits.
@@ -255,7 +296,7 @@ impl<E: Send + Sync + 'static> Sessions<E> {
             let oldest = state
                 .ready
                 .iter()
-                .filter(|(_, entry)| entry.users == 0)
+                .filter(|(_, entry)| !entry.in_use())
                 .min_by_key(|(_, entry)| entry.used);
             let Some(key) = oldest.map(|(key, _)| key.clone()) else {
                 return released;
@@ -277,7 +318,7 @@ impl<E: Send + Sync + 'static> Sessions<E> {
         let keys: Vec<Key> = state
             .ready
             .iter()
-            .filter(|(_, entry)| entry.users == 0 && which(entry))
+            .filter(|(_, entry)| !entry.in_use() && which(entry))
             .map(|(key, _)| key.clone())
             .collect();
         keys.iter()
@@ -292,7 +333,7 @@ impl<E: Send + Sync + 'static> Sessions<E> {
         let info = |(key, entry): (&Key, &Entry<E>)| Info {
             key: key.clone(),
             bytes: entry.bytes,
-            users: entry.users,
+            users: entry.users.load(Ordering::SeqCst),
         };
         state.ready.iter().map(info).collect()
     }
@@ -342,15 +383,15 @@ impl<E: Send + Sync + 'static> Deref for Lease<E> {
 impl<E: Send + Sync + 'static> Drop for Lease<E> {
     fn drop(&mut self) {
         let mut state = self.sessions.state.lock();
-        if let Some(entry) = state.ready.get_mut(&self.key)
-            && Arc::ptr_eq(&entry.engine, &self.engine)
-        {
-            entry.users -= 1;
+        self.held = None;
+        if let Some(entry) = state.ready.get_mut(&self.key) {
             entry.used = Instant::now();
         }
         drop(state);
         // Sessions in use may have been more than the limits allow.
         drop(self.sessions.make_room());
+        // Somebody may be waiting for its memory.
+        self.sessions.changed.notify_all();
     }
 }
 
@@ -365,7 +406,7 @@ pub(super) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicBool;
 
     fn key(width: usize) -> Key {
         Key {
@@ -487,9 +528,42 @@ mod tests {
     }
 
     #[test]
+    fn who_finds_the_memory_in_use_waits_for_it_and_may_stop_waiting() {
+        let sessions = sessions(4, 100);
+        let lease = sessions.acquire(&key(1), 60, &|| false, || Ok(1)).unwrap();
+        let begun = Instant::now();
+        let stop = || begun.elapsed() > Duration::from_millis(30);
+        let refused = sessions.acquire(&key(2), 60, &stop, || panic!("there is no room"));
+        assert_eq!(refused.map(|lease| *lease), Err(Error::Aborted));
+        // What fits beside it does not wait.
+        use_once(&sessions, 3, 40);
+        let room = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let lease = sessions.acquire(&key(2), 60, &|| false, || Ok(2)).unwrap();
+                assert!(room.load(Ordering::SeqCst), "it did not wait");
+                assert_eq!(*lease, 2);
+            });
+            std::thread::sleep(Duration::from_millis(50));
+            room.store(true, Ordering::SeqCst);
+            drop(lease);
+        });
+        assert_eq!(widths(&sessions), [2]);
+    }
+
+    #[test]
+    fn a_session_beyond_the_limit_is_built_when_it_is_alone() {
+        let sessions = sessions(4, 100);
+        use_once(&sessions, 1, 60);
+        use_once(&sessions, 2, 120);
+        assert!(sessions.list().is_empty());
+        use_once(&sessions, 1, 60);
+    }
+
+    #[test]
     fn a_session_in_use_is_never_released() {
         let sessions = sessions(1, 100);
-        let lease = sessions.acquire(&key(1), 90, &|| false, || Ok(1)).unwrap();
+        let lease = sessions.acquire(&key(1), 10, &|| false, || Ok(1)).unwrap();
         use_once(&sessions, 2, 90);
         assert_eq!(sessions.purge(), 0);
         assert_eq!(widths(&sessions), [1]);

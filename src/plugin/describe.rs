@@ -21,7 +21,7 @@ pub(super) fn describe(effect: EffectDescriptor<'_>) -> Result<()> {
         "Unmixes a green, blue or red screen plate into a linear alpha and a straight, spill-free \
          foreground, hair and motion blur included, with a neural network that a rough hint guides.",
     )?;
-    effect.set_version(&version(), env!("CARGO_PKG_VERSION"))?;
+    effect.set_version(&version(), crate::VERSION)?;
     effect.set_icon("", &format!("{IDENTIFIER}.png"))?;
     effect.set_contexts(&[Context::Filter, Context::General])?;
     effect.set_depths(&declared_depths(

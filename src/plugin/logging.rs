@@ -39,7 +39,9 @@ pub fn start() {
             .unwrap_or(LevelFilter::Warn);
         let config = ConfigBuilder::new().set_time_format_rfc3339().build();
         // Somebody (the command) may have installed a logger already: theirs stands.
-        let _ = WriteLogger::init(level, config, LazyFile { file: None });
+        if WriteLogger::init(level, config, LazyFile { file: None }).is_ok() {
+            log::info!("CorridorKey {}", crate::VERSION);
+        }
     });
 }
 

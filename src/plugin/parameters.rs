@@ -219,13 +219,13 @@ pub static TABLE: &[Parameter] = &[
                 choice("coreml", "CoreML"),
                 choice("cpu", "CPU"),
             ],
-            |settings, index| settings.device = at(&DeviceChoice::ALL, index),
+            |settings, index| settings.device = at(DeviceChoice::ALL, index),
         ),
     ),
     parameter(
         "precision",
         "Precision",
-        "Arithmetic of the network. Auto takes what the model and the device do best.",
+        "Arithmetic of the network. Auto takes the model's own; one chosen by name fails the render when the model does not have it. The shipped model has fp32 only.",
         Group::Setup,
         Kind::Choice(
             &[
@@ -233,7 +233,7 @@ pub static TABLE: &[Parameter] = &[
                 choice("fp16", "fp16"),
                 choice("fp32", "fp32"),
             ],
-            |settings, index| settings.precision = at(&PrecisionChoice::ALL, index),
+            |settings, index| settings.precision = at(PrecisionChoice::ALL, index),
         ),
     ),
     parameter(

@@ -266,11 +266,10 @@ fn folders_that_cannot_be_written() {
     assert_eq!(std::fs::read(desk.path("out")).unwrap(), b"a file");
 }
 
-/// A limit on the size of files fails in the middle of writing as a full disk does.
-#[test]
+/// `key` of a 256x256 frame on a disk that is full after 64 blocks of 512 or 1024 bytes: a limit on
+/// the size of files fails in the middle of writing as a full disk does.
 #[cfg(unix)]
-fn a_disk_that_is_full() {
-    let desk = Desk::new();
+fn on_a_full_disk(desk: &Desk, arguments: &[&str]) -> Run {
     // Noise, so that compression does not make it small.
     let mut state = 1u32;
     let noise: Vec<u8> = over(256, 256)
@@ -295,27 +294,127 @@ fn a_disk_that_is_full() {
         ExtendedColorType::L8,
         &[200; 256 * 256],
     );
+    // The signal that comes with the error is ignored.
+    let key = desk.key_command(&[&PLAIN[..], arguments].concat());
+    Desk::finish(&mut through_shell(
+        &key,
+        "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\"",
+    ))
+}
+
+/// A command as a shell script runs it: `$0` is the program and `$@` its arguments.
+#[cfg(unix)]
+fn through_shell(command: &std::process::Command, script: &str) -> std::process::Command {
+    let mut shell = std::process::Command::new("sh");
+    shell.arg("-c").arg(script);
+    shell.arg(command.get_program()).args(command.get_args());
+    shell.current_dir(command.get_current_dir().unwrap());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
+}
+
+#[test]
+#[cfg(unix)]
+fn a_disk_that_is_full() {
+    let desk = Desk::new();
     for format in ["exr", "png"] {
-        let mut shell = std::process::Command::new("sh");
-        // 64 blocks of 512 or 1024 bytes; the signal that comes with the error is ignored.
-        shell
-            .arg("-c")
-            .arg("trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\"");
-        let key = desk
-            .key_command(&[&PLAIN[..], &["--output", "foreground", "--format", format]].concat());
-        shell
-            .arg(key.get_program())
-            .args(key.get_args())
-            .current_dir(desk.path("."));
-        for (name, value) in key.get_envs() {
-            match value {
-                Some(value) => shell.env(name, value),
-                None => shell.env_remove(name),
-            };
-        }
-        let run = Desk::finish(&mut shell);
+        let run = on_a_full_disk(&desk, &["--output", "foreground", "--format", format]);
         refused(&desk, &run, 4, &["shot.foreground", "larger than"]);
     }
+}
+
+/// The matte of a flat hint is small enough, the noise of the foreground is not.
+#[test]
+#[cfg(unix)]
+fn a_frame_of_which_one_file_fails_has_no_file() {
+    let desk = Desk::new();
+    for outputs in ["matte,foreground", "foreground,matte"] {
+        let run = on_a_full_disk(&desk, &["--output", outputs, "--json"]);
+        assert_eq!(run.code, 4, "{}", run.err);
+        let frame = &run.json()[0];
+        assert_eq!(frame["status"], "failed");
+        assert_eq!(frame["outputs"], serde_json::json!({}));
+        assert_eq!(desk.written(), [""; 0], "{outputs}");
+    }
+}
+
+/// What lies there from an earlier run would pass for the frame that failed.
+#[test]
+fn a_failed_frame_leaves_no_older_file_of_its_name() {
+    let desk = Desk::new();
+    for frame in 1..=3 {
+        plate_png(&desk.path(&format!("shot.{frame}.png")));
+    }
+    let arguments = ["--source", "shot.#.png", "--output", "processed,matte"];
+    desk.key(&arguments).well();
+    assert_eq!(desk.written().len(), 6);
+    let source = std::fs::read(desk.path("shot.2.png")).unwrap();
+    std::fs::write(desk.path("shot.2.png"), &source[..source.len() / 2]).unwrap();
+    std::fs::write(desk.path("out/shot.2.foreground.exr"), b"another's").unwrap();
+    let run = desk.key(&arguments);
+    assert_eq!(run.code, 3, "{}", run.err);
+    assert_eq!(
+        desk.written(),
+        [
+            "shot.1.matte.exr",
+            "shot.1.processed.exr",
+            // Not one of the outputs of this run.
+            "shot.2.foreground.exr",
+            "shot.3.matte.exr",
+            "shot.3.processed.exr",
+        ]
+    );
+}
+
+/// A matte of an earlier run can be the next run's hint, in the same folder and under the name that
+/// the new matte will have: when the frame fails it is the user's own file.
+#[test]
+fn what_a_failed_frame_was_made_from_stays() {
+    let desk = Desk::new();
+    plate_png(&desk.path("out/shot.png"));
+    desk.key(&["--source", "out/shot.png", "--output", "matte"])
+        .well();
+    std::fs::write(desk.path("out/shot.png"), b"no picture").unwrap();
+    let run = desk.key(&[
+        "--source",
+        "out/shot.png",
+        "--hint",
+        "out/shot.matte.exr",
+        "--output",
+        "matte,processed",
+    ]);
+    assert_eq!(run.code, 3, "{}", run.err);
+    assert_eq!(desk.written(), ["shot.matte.exr", "shot.png"]);
+}
+
+/// Containers that share a folder have the same few process numbers: what another one is writing
+/// is left alone.
+#[test]
+#[cfg(unix)]
+fn machines_with_the_same_process_number_share_a_folder() {
+    let desk = desk();
+    let key = desk.key_command(&PLAIN);
+    // The shell's process becomes the command's, number and all.
+    let script = "mkdir -p out; for n in 0 1 2 3; do \
+        echo theirs >out/.corridorkey-$$-$n.part; done; exec \"$0\" \"$@\"";
+    Desk::finish(&mut through_shell(&key, script)).well();
+    let written = desk.written();
+    assert_eq!(written.len(), 6, "{written:?}");
+    for name in &written[..4] {
+        assert!(name.ends_with(".part"), "{written:?}");
+        let text = std::fs::read_to_string(desk.path("out").join(name)).unwrap();
+        assert_eq!(text, "theirs\n");
+    }
+    assert_eq!(
+        written[4..],
+        ["shot.matte.exr", "shot.processed.exr"],
+        "{written:?}"
+    );
 }
 
 #[test]

@@ -78,6 +78,95 @@ fn models_are_listed_and_verified() {
     assert!(run.out.starts_with("sound: base@"), "{}", run.out);
 }
 
+/// An artist's own `base` must not change every project that names no model.
+#[test]
+fn a_model_of_the_shipped_one_s_name_is_not_the_shipped_one() {
+    let desk = Desk::new();
+    plate_png(&desk.path("shot.png"));
+    let folder = desk.path("models/mine");
+    std::fs::create_dir_all(&folder).unwrap();
+    // The transparent model under another name.
+    let pass = bundle().join("Contents/Resources/models/pass");
+    let manifest = std::fs::read_to_string(pass.join("model.toml")).unwrap();
+    let manifest = manifest.replace("id = \"pass\"", "id = \"base\"");
+    std::fs::write(folder.join("model.toml"), manifest).unwrap();
+    std::fs::copy(pass.join("net.onnx"), folder.join("net.onnx")).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = desk.command();
+        command.args(arguments).arg("--plugin").arg(bundle());
+        Desk::finish(command.env("CORRIDORKEY_MODELS", desk.path("models")))
+    };
+
+    let list = run(&["models", "list", "--json"]);
+    let bases: Vec<_> = list.json()[0]["models"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|model| model["id"] == "base")
+        .map(|model| (model["version"] == "1", model["shipped"] == true))
+        .collect();
+    assert_eq!(bases, [(true, false), (false, true)]);
+
+    let key = |out: &str, more: &[&str]| {
+        let start = [
+            "key", "--source", "shot.png", "--out", out, "--device", "cpu",
+        ];
+        run(&[&start[..], &["--output", "matte", "--quiet"], more].concat()).well();
+        std::fs::read(desk.path(out).join("shot.matte.exr")).unwrap()
+    };
+    let unnamed = key("unnamed", &[]);
+    let named = key("named", &["--model", "base"]);
+    let before = {
+        desk.run(&[
+            "key",
+            "--source",
+            "shot.png",
+            "--out",
+            "before",
+            "--device",
+            "cpu",
+            "--output",
+            "matte",
+            "--quiet",
+            "--plugin",
+            bundle().to_str().unwrap(),
+        ])
+        .well();
+        std::fs::read(desk.path("before/shot.matte.exr")).unwrap()
+    };
+    assert!(unnamed == before, "the picture is the shipped model's");
+    assert!(
+        named != unnamed,
+        "a model that is named is looked for first"
+    );
+}
+
+/// Two builds of one version can be told apart.
+#[test]
+fn the_build_is_named_by_doctor_and_in_the_log() {
+    let desk = Desk::new();
+    plate_png(&desk.path("shot.png"));
+    let path = bundle().to_str().unwrap();
+    let report = &desk
+        .run(&["doctor", "--plugin", path, "--json"])
+        .well()
+        .json()[0];
+    assert_eq!(report["version"], corridorkey::VERSION);
+    let checks = report["checks"].as_array().unwrap();
+    let plugin = checks.iter().find(|check| check["name"] == "plugin");
+    assert_eq!(plugin.unwrap()["facts"]["version"], corridorkey::VERSION);
+    let mut command = desk.key_command(&["--source", "shot.png", "--quiet"]);
+    Desk::finish(command.env("CORRIDORKEY_LOG", "info")).well();
+    let log = report["checks"].as_array().unwrap().iter();
+    let log = log.clone().find(|check| check["name"] == "log").unwrap();
+    let text = std::fs::read_to_string(log["facts"]["path"].as_str().unwrap()).unwrap();
+    let first = text.lines().next().unwrap();
+    assert!(
+        first.ends_with(&format!("CorridorKey {}", corridorkey::VERSION)),
+        "{first}"
+    );
+}
+
 #[test]
 fn parameters_are_those_of_the_table() {
     let desk = Desk::new();
@@ -147,7 +236,7 @@ fn help_and_version_go_to_standard_output() {
     let version = desk.run(&["--version"]).well();
     assert_eq!(
         version.out.trim(),
-        concat!("corridorkey ", env!("CARGO_PKG_VERSION"))
+        format!("corridorkey {}", corridorkey::VERSION)
     );
     assert_eq!(desk.run(&[]).code, 2);
     assert!(!desk.run(&["--help"]).well().out.contains("sheet"));

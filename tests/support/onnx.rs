@@ -65,6 +65,19 @@ fn port(name: &str, element: u64, shape: &[Dim]) -> Vec<u8> {
     info
 }
 
+/// Three floats in `weights.bin`.
+fn external(name: &str) -> Vec<u8> {
+    let (mut tensor, mut place) = (Vec::new(), Vec::new());
+    bytes(&mut place, 1, b"location");
+    bytes(&mut place, 2, b"weights.bin");
+    number(&mut tensor, 1, 3);
+    number(&mut tensor, 2, FLOAT);
+    bytes(&mut tensor, 8, name.as_bytes());
+    bytes(&mut tensor, 13, &place);
+    number(&mut tensor, 14, 1);
+    tensor
+}
+
 impl Graph {
     pub fn input(mut self, name: &str, element: u64, shape: &[Dim]) -> Self {
         bytes(&mut self.body, 11, &port(name, element, shape));
@@ -86,6 +99,29 @@ impl Graph {
         bytes(&mut tensor, 8, name.as_bytes());
         bytes(&mut tensor, 9, raw);
         bytes(&mut self.body, 5, &tensor);
+        self
+    }
+
+    /// A constant whose values are in another file.
+    pub fn elsewhere(mut self, name: &str) -> Self {
+        bytes(&mut self.body, 5, &external(name));
+        self
+    }
+
+    /// A node that computes with such a constant of its own, in a branch of an `If`.
+    pub fn branch_elsewhere(mut self) -> Self {
+        let (mut constant, mut value, mut branch) = (Vec::new(), Vec::new(), Vec::new());
+        bytes(&mut value, 1, b"value");
+        bytes(&mut value, 5, &external("inner"));
+        bytes(&mut constant, 4, b"Constant");
+        bytes(&mut constant, 5, &value);
+        bytes(&mut branch, 1, &constant);
+        let (mut attribute, mut node) = (Vec::new(), Vec::new());
+        bytes(&mut attribute, 1, b"then_branch");
+        bytes(&mut attribute, 6, &branch);
+        bytes(&mut node, 4, b"If");
+        bytes(&mut node, 5, &attribute);
+        bytes(&mut self.body, 1, &node);
         self
     }
 

@@ -12,7 +12,7 @@ use crate::picture::{Kind, Sample};
 #[derive(Debug, Parser)]
 #[command(
     name = "corridorkey",
-    version,
+    version = corridorkey::VERSION,
     arg_required_else_help = true,
     max_term_width = 100
 )]

@@ -81,7 +81,10 @@ fn look_at_plugin(bundle: &Result<Bundle>, checks: &mut Vec<Check>) -> Option<Ef
     match loaded {
         Ok((effect, description)) => {
             let (major, minor) = effect.version();
-            let release = bundle.info.version.clone().unwrap_or_default();
+            // What the plug-in calls itself, with the commit of its build; this command may be of
+            // another one.
+            let build = description.props.string("OfxPropVersionLabel");
+            let release = build.or(bundle.info.version.as_deref()).unwrap_or_default();
             let line = format!(
                 "{} {release} ({})  {path}",
                 description.label(),
@@ -150,11 +153,14 @@ fn look_at_network(checks: &mut Vec<Check>) {
     let shipped = models
         .find("")
         .and_then(|model| model.load().map(|_| model));
-    let facts = shipped.as_ref().map_or(Value::Null, model_json);
+    let facts = shipped
+        .as_ref()
+        .map_or(Value::Null, |model| model_json(&models, model));
     let line = shipped.map(|model| model_line(&model)).map_err(Error::from);
     checks.push(check("model", line, facts));
     let listing = models.list(&Model::look);
-    let others = listing.models.iter().map(model_json).collect::<Vec<_>>();
+    let as_json = |model| model_json(&models, model);
+    let others: Vec<Value> = listing.models.iter().map(as_json).collect();
     let problems = listing
         .problems
         .iter()
@@ -301,7 +307,8 @@ fn trial(effect: &Effect) -> Check {
                 code: "doctor.trial".into(),
                 message: format!(
                     "the matte of a plain disc is {inside:.2} inside and {outside:.2} outside; the \
-                     model or the device does not compute what it should: try --device cpu"
+                     model or the device does not compute what it should: set \
+                     CORRIDORKEY_FORCE_DEVICE to cpu and run doctor again to see which of them it is"
                 ),
                 exit: 6,
             })
@@ -335,7 +342,7 @@ fn as_json(checks: &[Check], exit: u8) -> Value {
         })
         .collect();
     json!({
-        "version": env!("CARGO_PKG_VERSION"),
+        "version": corridorkey::VERSION,
         "works": exit == 0,
         "exit": exit,
         "checks": checks,
@@ -343,7 +350,7 @@ fn as_json(checks: &[Check], exit: u8) -> Value {
 }
 
 fn as_text(checks: &[Check], exit: u8) -> String {
-    let mut text = format!("CorridorKey {}\n", env!("CARGO_PKG_VERSION"));
+    let mut text = format!("CorridorKey {}\n", corridorkey::VERSION);
     for check in checks {
         let (mark, line) = match (&check.result, check.optional) {
             (Ok(line), _) => ("ok  ", line.as_str()),

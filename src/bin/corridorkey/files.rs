@@ -1,10 +1,12 @@
 //! Files that are there whole or not at all.
 //!
 //! Whatever is written goes to a temporary name in the target's own folder and is renamed when it
-//! is complete, so that a render farm never picks up half a picture. The temporary file goes away
+//! and everything that belongs to it is complete, so that a render farm never picks up half a
+//! picture or half a frame. The temporary file goes away
 //! when the write fails, when it is abandoned, and when the command is stopped.
 
 use std::fs::File;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -54,32 +56,83 @@ impl From<io::Error> for WriteFailure {
     }
 }
 
-/// A file that has no final name yet; dropped unfinished, it removes itself.
-struct Draft {
+/// A file that is complete but does not have its final name yet; dropped unpublished, it is removed.
+pub(crate) struct Draft {
     path: PathBuf,
+    target: PathBuf,
 }
 
 impl Draft {
+    /// Writes a file whole under a temporary name beside its target: `fill` gets a buffered writer
+    /// that can seek.
+    pub(crate) fn write(
+        target: &Path,
+        fill: impl FnOnce(&mut BufWriter<File>) -> std::result::Result<(), WriteFailure>,
+    ) -> Result<Self> {
+        let (draft, file) =
+            Self::create(target).map_err(|error| not_written(target, error.into()))?;
+        let mut writer = BufWriter::with_capacity(1 << 18, file);
+        let written = fill(&mut writer).and_then(|()| writer.flush().map_err(WriteFailure::Io));
+        // Taken apart so that a failed buffer is not written once more when it is dropped.
+        drop(writer.into_parts().0);
+        written.map_err(|failure| not_written(target, failure))?;
+        Ok(draft)
+    }
+
+    /// Gives the file its name, in place of whatever had it before.
+    pub(crate) fn publish(self) -> Result<()> {
+        std::fs::rename(&self.path, &self.target)
+            .map_err(|error| not_written(&self.target, error.into()))
+    }
+
     fn create(target: &Path) -> io::Result<(Self, File)> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        // The target's own name is not part of the temporary one: it may be as long as a name can be.
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!(".corridorkey-{}-{number}.part", std::process::id());
-        let draft = Self {
-            path: target.with_file_name(name),
-        };
-        // Noted first: a stop between the two lines would otherwise leave the file.
-        drafts().push(draft.path.clone());
-        let file = File::create(&draft.path)?;
-        Ok((draft, file))
+        loop {
+            let path = target.with_file_name(temporary_name());
+            // Noted first: a stop between the two lines would otherwise leave the file.
+            drafts().push(path.clone());
+            match File::options().write(true).create_new(true).open(&path) {
+                Ok(file) => {
+                    let target = target.to_owned();
+                    return Ok((Self { path, target }, file));
+                }
+                Err(error) => {
+                    // It is not ours: another machine's, or none at all.
+                    forget_draft(&path);
+                    if error.kind() != io::ErrorKind::AlreadyExists {
+                        return Err(error);
+                    }
+                }
+            }
+        }
     }
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // Already renamed, or never created: then there is nothing to remove, which is right.
+        // Already renamed: then there is nothing to remove, which is right.
         let _ = std::fs::remove_file(&self.path);
-        drafts().retain(|path| *path != self.path);
+        forget_draft(&self.path);
+    }
+}
+
+/// A name that no other process picks: many machines write into one folder, and neither process
+/// numbers nor clocks tell containers apart. The target's own name is not part of it: that may be
+/// as long as a name can be.
+fn temporary_name() -> String {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    // The standard library's hasher is seeded by the system's random numbers.
+    let random = RandomState::new().hash_one((std::process::id(), number));
+    format!(".corridorkey-{random:016x}.part")
+}
+
+fn not_written(target: &Path, failure: WriteFailure) -> Error {
+    Error::Output {
+        path: target.to_path_buf(),
+        reason: match failure {
+            WriteFailure::Io(error) => io_reason(&error),
+            WriteFailure::Format(reason) => reason,
+        },
     }
 }
 
@@ -89,6 +142,10 @@ fn drafts() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+fn forget_draft(path: &Path) {
+    drafts().retain(|draft| draft != path);
+}
+
 /// Removes every unfinished file. For the moment before the process ends by force.
 pub(crate) fn remove_drafts() {
     for path in drafts().drain(..) {
@@ -96,26 +153,12 @@ pub(crate) fn remove_drafts() {
     }
 }
 
-/// Writes a file whole: `fill` gets a buffered writer that can seek; the target appears under its
-/// name only when everything is in it, and replaces what was there.
-pub(crate) fn write_whole(
-    target: &Path,
-    fill: impl FnOnce(&mut BufWriter<File>) -> std::result::Result<(), WriteFailure>,
-) -> Result<()> {
-    let failed = |failure: WriteFailure| Error::Output {
-        path: target.to_path_buf(),
-        reason: match failure {
-            WriteFailure::Io(error) => io_reason(&error),
-            WriteFailure::Format(reason) => reason,
-        },
-    };
-    let (draft, file) = Draft::create(target).map_err(|error| failed(error.into()))?;
-    let mut writer = BufWriter::with_capacity(1 << 18, file);
-    let written = fill(&mut writer).and_then(|()| writer.flush().map_err(WriteFailure::Io));
-    // Taken apart so that a failed buffer is not written once more when it is dropped.
-    drop(writer.into_parts().0);
-    written.map_err(failed)?;
-    std::fs::rename(&draft.path, target).map_err(|error| failed(error.into()))
+/// Removes a file.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    std::fs::remove_file(path).map_err(|error| Error::Output {
+        path: path.to_path_buf(),
+        reason: format!("it could not be removed: {}", io_reason(&error)),
+    })
 }
 
 /// Makes the output folder, with its parents.
@@ -133,6 +176,13 @@ pub(crate) fn make_folder(folder: &Path) -> Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
+
+    fn write_whole(
+        target: &Path,
+        fill: impl FnOnce(&mut BufWriter<File>) -> std::result::Result<(), WriteFailure>,
+    ) -> Result<()> {
+        Draft::write(target, fill)?.publish()
+    }
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<String> = std::fs::read_dir(folder)

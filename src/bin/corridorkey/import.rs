@@ -17,7 +17,7 @@ use crate::models::model_json;
 use crate::report::{milliseconds, print_error, print_json, print_text};
 
 /// Imports a checkpoint.
-pub(crate) fn run(arguments: &ImportArguments, json: bool) -> Result<u8> {
+pub(crate) fn run(models: &Models, arguments: &ImportArguments, json: bool) -> Result<u8> {
     interrupt::listen()?;
     let folder = match &arguments.folder {
         Some(folder) => std::path::absolute(folder).map_err(|error| Error::Output {
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &ImportArguments, json: bool) -> Result<u8> {
     bar.finish_and_clear();
     let report = result?;
     if json {
-        print_json(&report_json(&report, began));
+        print_json(&report_json(models, &report, began));
     } else {
         print_text(&report_text(&report));
         print_error(&format!(
@@ -70,9 +70,9 @@ fn bar(json: bool) -> ProgressBar {
     bar
 }
 
-fn report_json(report: &Report, began: Instant) -> serde_json::Value {
+fn report_json(models: &Models, report: &Report, began: Instant) -> serde_json::Value {
     json!({
-        "imported": model_json(&report.model.clone().into()),
+        "imported": model_json(models, &report.model.clone().into()),
         "layout": report.layout.id(),
         "precision": report.precision,
         "bytes": report.bytes,

@@ -3,7 +3,6 @@
 //! The three overlap, so that a frame costs what its slowest step costs. What lies between the
 //! steps is bounded to a few frames. A frame that fails is reported and the others go on.
 
-use std::collections::BTreeMap;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -140,11 +139,20 @@ impl Keyer<'_> {
         read: Read,
         writers: &SyncSender<Job>,
     ) -> Result<()> {
+        let format = self.arguments.format;
+        let path_of = |output: &Output| {
+            let (out, extension) = (&self.arguments.out, format.extension());
+            output_path(out, &shot.source, output.id(), extension)
+        };
         let mut frame = Frame {
             number: shot.frame,
             source: shot.source.clone(),
             hint: shot.hint.clone(),
-            outputs: BTreeMap::new(),
+            outputs: self
+                .outputs
+                .iter()
+                .map(|output| (output.id(), path_of(output)))
+                .collect(),
             failure: None,
             read: read.took,
             key: Duration::ZERO,
@@ -158,7 +166,6 @@ impl Keyer<'_> {
                 return Ok(());
             }
         };
-        let format = self.arguments.format;
         let file_space = space_of(format.kind());
         let plugin_space = match &self.session {
             Some(session) => session.space(loaded.kind),
@@ -208,10 +215,9 @@ impl Keyer<'_> {
             let Some(image) = images.get(&recipe.render.index()) else {
                 continue;
             };
-            let id = recipe.output.id();
             let job = Job {
                 index,
-                path: output_path(&self.arguments.out, &shot.source, id, format.extension()),
+                path: path_of(&recipe.output),
                 kind: format.kind(),
                 sample,
                 recipe,

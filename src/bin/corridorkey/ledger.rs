@@ -10,8 +10,9 @@ use corridorkey::error::Result;
 use ofx::host::HostImage;
 
 use crate::colour::Recipe;
+use crate::files::Draft;
 use crate::picture::{self, Kind, Placement, Sample};
-use crate::report::{Frame, Progress};
+use crate::report::{Failure, Frame, Progress};
 
 /// One file to write.
 pub(crate) struct Job {
@@ -25,7 +26,7 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    pub(crate) fn write(&self) -> Result<()> {
+    pub(crate) fn write(&self) -> Result<Draft> {
         let Recipe { channels, .. } = self.recipe;
         let write = |pixels: &[f32]| {
             picture::write(
@@ -56,16 +57,22 @@ pub(crate) fn write_all(jobs: &Mutex<Receiver<Job>>, ledger: &Mutex<Ledger>) {
         let began = Instant::now();
         let result = job.write();
         let took = began.elapsed();
-        let id = job.recipe.output.id();
-        let Job { index, path, .. } = job;
-        lock(ledger).written(index, id, path, took, result);
+        lock(ledger).written(job.index, took, result);
     }
+}
+
+/// A frame whose files are being written. None has its name before all are complete, so that a
+/// frame is there as a whole or not at all.
+struct Pending {
+    frame: Frame,
+    left: usize,
+    drafts: Vec<Draft>,
 }
 
 /// Frames whose files are being written, and those to tell about.
 pub(crate) struct Ledger {
     pub(crate) progress: Progress,
-    pending: BTreeMap<usize, (Frame, usize)>,
+    pending: BTreeMap<usize, Pending>,
 }
 
 pub(crate) fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
@@ -80,42 +87,53 @@ impl Ledger {
         }
     }
 
-    /// A frame is finished without files.
-    pub(crate) fn finish(&mut self, index: usize, frame: Frame) {
+    /// A frame is finished, well or not.
+    pub(crate) fn finish(&mut self, index: usize, mut frame: Frame) {
+        if frame.failure.is_some() {
+            frame.clear();
+        }
         self.progress.finish(index, frame);
     }
 
     /// So many files of a frame will be written.
     pub(crate) fn begin(&mut self, index: usize, frame: Frame, files: usize) {
-        self.pending.insert(index, (frame, files));
+        let pending = Pending {
+            frame,
+            left: files,
+            drafts: Vec::new(),
+        };
+        self.pending.insert(index, pending);
     }
 
     /// One file of a frame is written, or is not.
-    pub(crate) fn written(
-        &mut self,
-        index: usize,
-        id: &'static str,
-        path: PathBuf,
-        took: Duration,
-        result: Result<()>,
-    ) {
-        let Some((frame, left)) = self.pending.get_mut(&index) else {
+    pub(crate) fn written(&mut self, index: usize, took: Duration, result: Result<Draft>) {
+        let Some(pending) = self.pending.get_mut(&index) else {
             return;
         };
-        frame.write += took;
+        pending.frame.write += took;
         match result {
-            Ok(()) => {
-                frame.outputs.insert(id, path);
-            }
+            Ok(draft) => pending.drafts.push(draft),
             Err(error) => {
-                frame.failure.get_or_insert_with(|| error.into());
+                pending.frame.failure.get_or_insert_with(|| error.into());
             }
         }
-        *left -= 1;
-        if *left == 0
-            && let Some((frame, _)) = self.pending.remove(&index)
+        pending.left -= 1;
+        if pending.left == 0
+            && let Some(pending) = self.pending.remove(&index)
         {
-            self.progress.finish(index, frame);
+            self.finish(index, pending.publish());
         }
+    }
+}
+
+impl Pending {
+    /// Gives the files their names, unless one of them failed.
+    fn publish(self) -> Frame {
+        let mut frame = self.frame;
+        if frame.failure.is_none() {
+            let published = self.drafts.into_iter().try_for_each(Draft::publish);
+            frame.failure = published.err().map(Failure::from);
+        }
+        frame
     }
 }

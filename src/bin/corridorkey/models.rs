@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use corridorkey::error::{Error, Result};
 use corridorkey::network::model::Kind;
-use corridorkey::network::models::{Models, SHIPPED};
+use corridorkey::network::models::Models;
 use corridorkey::network::options::Options;
 use corridorkey::network::{self, Model};
 use serde_json::{Value, json};
@@ -29,13 +29,13 @@ pub(crate) fn run(arguments: &ModelsArguments) -> Result<u8> {
     match &arguments.action {
         ModelsAction::List => Ok(list(&models, arguments.json)),
         ModelsAction::Verify { id } => verify(&models, id, arguments.json),
-        ModelsAction::Import(import) => import::run(import, arguments.json),
+        ModelsAction::Import(import) => import::run(&models, import, arguments.json),
         ModelsAction::Remove { id } => import::remove(&models, id, arguments.json),
     }
 }
 
 /// A model as scripts see it.
-pub(crate) fn model_json(model: &Model) -> Value {
+pub(crate) fn model_json(models: &Models, model: &Model) -> Value {
     let mut json = json!({
         "id": model.id,
         "version": model.version,
@@ -44,7 +44,7 @@ pub(crate) fn model_json(model: &Model) -> Value {
         "path": model.path.display().to_string(),
         "sha256": model.sha256,
         "precisions": model.precisions.iter().map(|precision| precision.id()).collect::<Vec<_>>(),
-        "shipped": model.id == SHIPPED,
+        "shipped": models.ships(model),
     });
     if let Kind::Greenformer(imported) = &model.kind {
         json["source"] = imported.source.clone().into();
@@ -74,7 +74,7 @@ fn list(models: &Models, json: bool) -> u8 {
     let exit = exit(&listing.problems);
     if json {
         print_json(&json!({
-            "models": listing.models.iter().map(model_json).collect::<Vec<_>>(),
+            "models": listing.models.iter().map(|model| model_json(models, model)).collect::<Vec<_>>(),
             "problems": listing.problems.iter().map(problem_json).collect::<Vec<_>>(),
             "searched": models.roots().iter().map(|root| root.display().to_string())
                 .collect::<Vec<_>>(),
@@ -118,7 +118,7 @@ fn verify(models: &Models, ids: &[String], json: bool) -> Result<u8> {
     let exit = exit(&problems);
     if json {
         print_json(&json!({
-            "sound": sound.iter().map(model_json).collect::<Vec<_>>(),
+            "sound": sound.iter().map(|model| model_json(models, model)).collect::<Vec<_>>(),
             "problems": problems.iter().map(problem_json).collect::<Vec<_>>(),
         }));
         return Ok(exit);

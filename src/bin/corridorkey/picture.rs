@@ -9,7 +9,7 @@ use std::sync::Arc;
 use corridorkey::error::{Error, Result};
 pub(crate) use corridorkey::keyer::Size;
 
-use crate::files::io_reason;
+use crate::files::{Draft, io_reason};
 use crate::{exr_file, png_file};
 
 /// The longest side that is read. The next power of two of what any camera or scanner makes.
@@ -246,7 +246,8 @@ impl Write {
     }
 }
 
-/// Writes RGBA pixels (interleaved, top row first, `placement.data` in size) as a whole file.
+/// Writes RGBA pixels (interleaved, top row first, `placement.data` in size) as a whole file that
+/// has yet to be published.
 /// PNG covers the frame: stored pixels outside it are left out, and 0 is where none are stored.
 pub(crate) fn write(
     path: &Path,
@@ -255,12 +256,12 @@ pub(crate) fn write(
     channels: Write,
     placement: &Placement,
     pixels: &[f32],
-) -> Result<()> {
+) -> Result<Draft> {
     debug_assert_eq!(
         pixels.len(),
         placement.data.width * placement.data.height * 4
     );
-    crate::files::write_whole(path, |writer| match kind {
+    Draft::write(path, |writer| match kind {
         Kind::Png => {
             let framed = frame(placement, pixels);
             png_file::write(writer, sample, channels, placement.display, &framed)

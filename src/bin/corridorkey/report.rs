@@ -9,6 +9,8 @@ use corridorkey::error::Error;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
+use crate::files::remove;
+
 /// Prints one line of JSON. Whoever closed the pipe wants no more of it, which is no failure.
 pub(crate) fn print_json(value: &Value) {
     let mut out = std::io::stdout().lock();
@@ -65,7 +67,7 @@ pub(crate) struct Frame {
     pub(crate) number: i64,
     pub(crate) source: PathBuf,
     pub(crate) hint: Option<PathBuf>,
-    /// What was written, by output.
+    /// What is written, by output; nothing once the frame has failed.
     pub(crate) outputs: BTreeMap<&'static str, PathBuf>,
     pub(crate) failure: Option<Failure>,
     pub(crate) read: Duration,
@@ -74,6 +76,26 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
+    /// Takes a failed frame's files away, those of an earlier run included: whoever goes by the
+    /// files alone would take them for this frame. What the frame is made from stays in any case.
+    pub(crate) fn clear(&mut self) {
+        let inputs: Vec<PathBuf> = [Some(&self.source), self.hint.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter_map(|path| path.canonicalize().ok())
+            .collect();
+        for path in std::mem::take(&mut self.outputs).into_values() {
+            let is_input = path.canonicalize().is_ok_and(|path| inputs.contains(&path));
+            if path.is_file()
+                && !is_input
+                && let Err(error) = remove(&path)
+                && let Some(failure) = &mut self.failure
+            {
+                failure.message = format!("{}; {error}", failure.message);
+            }
+        }
+    }
+
     fn json(&self) -> Value {
         let mut value = json!({
             "type": "frame",

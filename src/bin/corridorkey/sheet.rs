@@ -76,7 +76,8 @@ pub(crate) fn run(arguments: &SheetArguments) -> Result<u8> {
         Write::Rgb,
         &placement,
         &sheet.pixels,
-    )?;
+    )?
+    .publish()?;
     Ok(0)
 }
 
@@ -270,6 +271,7 @@ impl Sheet {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
+    use crate::files::Draft;
 
     fn write(path: &Path, kind: Kind, pixel: [f32; 4]) {
         let placement = Placement::whole(Size {
@@ -277,7 +279,9 @@ mod tests {
             height: 32,
         });
         let pixels: Vec<f32> = pixel.iter().copied().cycle().take(64 * 32 * 4).collect();
-        picture::write(path, kind, Sample::Float, Write::Rgba, &placement, &pixels).unwrap();
+        picture::write(path, kind, Sample::Float, Write::Rgba, &placement, &pixels)
+            .and_then(Draft::publish)
+            .unwrap();
     }
 
     #[test]

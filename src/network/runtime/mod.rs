@@ -10,7 +10,6 @@
 
 pub mod library;
 
-use std::collections::HashMap;
 use std::ffi::{CStr, c_char};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -28,6 +27,7 @@ use self::library::{Examined, candidates, chain, one_line};
 use super::device::{Bench, Device, DeviceChoice};
 use super::error::{Error, Result};
 use super::options::Options;
+use super::probes::Probes;
 use super::{Control, POLL, check};
 
 /// The loaded library.
@@ -46,7 +46,7 @@ pub struct Library {
 pub struct Runtime {
     environment: Environment,
     library: Library,
-    probes: Mutex<HashMap<Device, std::result::Result<(), String>>>,
+    probes: Probes,
     /// Held while a device is tried out, which can take seconds; what is known can be read meanwhile.
     probing: Mutex<()>,
 }
@@ -123,7 +123,7 @@ fn start(path: &Path, examined: Examined) -> Result<Runtime> {
     Ok(Runtime {
         environment,
         library,
-        probes: Mutex::default(),
+        probes: Probes::default(),
         probing: Mutex::default(),
     })
 }
@@ -136,7 +136,7 @@ impl Runtime {
 
     /// What is known about a device, if it was tried.
     fn known(&self, device: Device) -> Option<std::result::Result<(), String>> {
-        self.probes.lock().get(&device).cloned()
+        self.probes.known(device)
     }
 
     /// Tries out the devices that a choice may lead to, as far as they are not known yet. Loading a
@@ -180,11 +180,12 @@ impl Runtime {
 
     /// What is known about the devices so far: those that were tried, and why they do not work.
     pub fn probed(&self) -> Vec<(Device, std::result::Result<(), String>)> {
-        let probes = self.probes.lock();
-        Device::ALL
-            .iter()
-            .filter_map(|device| Some((*device, probes.get(device)?.clone())))
-            .collect()
+        self.probes.list()
+    }
+
+    /// Every device is tried anew that did not work.
+    pub fn forget_failures(&self) {
+        self.probes.forget_failures();
     }
 
     /// Settings for a new session, with `device` first and the processor behind it.
@@ -263,29 +264,52 @@ impl Runtime {
 
     /// The CUDA part of ONNX Runtime finds its way back to "its" runtime by a name that every
     /// version shares. If the host has opened that name for another copy, ours would be bound to
-    /// the wrong one and crash.
+    /// the wrong one and crash. The one beside our library is ours, whoever opened it: a second
+    /// copy of this plug-in in the process shares the library with this one.
     fn another_runtime_in_the_way(&self) -> std::result::Result<(), String> {
-        // Our own first attempt opens the name too, so that it says nothing afterwards.
-        static CLEAR: OnceLock<bool> = OnceLock::new();
-        if *CLEAR.get_or_init(|| !provider_bridge_is_open()) {
+        if !provider_bridge_is_foreign(&self.library.path) {
             return Ok(());
         }
         Err("the host application has loaded the CUDA part of an ONNX Runtime of its own, and two of them cannot be told apart in one process".into())
     }
 }
 
+/// True when the process has another bridge to CUDA open than the one beside `library`.
 #[cfg(unix)]
-fn provider_bridge_is_open() -> bool {
-    let everything = libloading::os::unix::Library::this();
-    // SAFETY: the symbol is only looked up, never used.
-    unsafe { everything.get::<*const ()>(b"Provider_GetHost\0") }.is_ok()
+fn provider_bridge_is_foreign(library: &Path) -> bool {
+    use libloading::os::unix::{Library, RTLD_LAZY};
+
+    /// `RTLD_NOLOAD` of `<dlfcn.h>`: opens only what is open already.
+    const ONLY_IF_OPEN: i32 = if cfg!(target_os = "macos") { 0x10 } else { 4 };
+
+    let bridge = |library: &Library| {
+        // SAFETY: the symbol is only looked up, never used.
+        unsafe { library.get::<*const ()>(b"Provider_GetHost\0") }
+            .ok()
+            .map(|symbol| symbol.as_raw_ptr())
+    };
+    let Some(open) = bridge(&Library::this()) else {
+        return false;
+    };
+    // A bare name has nothing beside it.
+    if !library.is_absolute() {
+        return true;
+    }
+    let beside = library.with_file_name("libonnxruntime_providers_shared.so");
+    // SAFETY: nothing is loaded, so that nothing of it runs.
+    let ours = unsafe { Library::open(Some(beside), RTLD_LAZY | ONLY_IF_OPEN) };
+    ours.ok().and_then(|ours| bridge(&ours)) != Some(open)
 }
 
+/// The same. Windows knows loaded libraries by file name, whatever their folder, unless it is told
+/// one.
 #[cfg(windows)]
-fn provider_bridge_is_open() -> bool {
-    // Windows knows loaded libraries by file name, whatever their folder.
-    libloading::os::windows::Library::open_already_loaded("onnxruntime_providers_shared.dll")
-        .is_ok()
+fn provider_bridge_is_foreign(library: &Path) -> bool {
+    use libloading::os::windows::Library;
+
+    const BRIDGE: &str = "onnxruntime_providers_shared.dll";
+    Library::open_already_loaded(BRIDGE).is_ok()
+        && Library::open_already_loaded(library.with_file_name(BRIDGE)).is_err()
 }
 
 impl Bench for Runtime {
@@ -299,7 +323,7 @@ impl Bench for Runtime {
             return known;
         }
         let found = self.try_out(device);
-        self.probes.lock().insert(device, found.clone());
+        self.probes.keep(device, found.clone());
         found
     }
 }
