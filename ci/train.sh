@@ -17,7 +17,7 @@ complete() { "$python" -c 'import cv2, numpy, onnx, onnxruntime, pytest, torch' 
 if ! complete; then
   python=$(absolute target/train/bin/python)
   if ! complete; then
-    python3 -m venv target/train
+    python3 -m venv target/train || skip "THE TESTS OF models/train DID NOT RUN: PYTHON HAS NO venv."
     "$python" -m pip install -q --disable-pip-version-check -r models/train/requirements.txt ||
       skip "THE TESTS OF models/train DID NOT RUN: WHAT models/train/requirements.txt NAMES COULD NOT BE FETCHED."
   fi
