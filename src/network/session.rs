@@ -39,7 +39,8 @@ pub struct Key {
 pub struct Limits {
     /// Sessions at most, those in use aside.
     pub count: usize,
-    /// Estimated bytes at most, those in use aside.
+    /// Estimated bytes at most. What is wanted beside sessions in use waits for them; only what is
+    /// alone may be larger.
     pub bytes: u64,
     /// How long an unused session is kept.
     pub idle: Duration,
@@ -62,6 +63,8 @@ pub struct Sessions<E> {
     state: Mutex<State<E>>,
     changed: Condvar,
     limits: Limits,
+    /// What else is to be given back when no session is left.
+    at_rest: OnceLock<fn()>,
 }
 
 #[derive(Debug)]
@@ -108,13 +111,23 @@ impl<E: Send + Sync + 'static> Sessions<E> {
             state: Mutex::new(state),
             changed: Condvar::new(),
             limits,
+            at_rest: OnceLock::new(),
         })
+    }
+
+    /// Has `release` called whenever the last session was released for idleness or by a purge. The
+    /// first word counts.
+    pub fn at_rest(&self, release: fn()) {
+        let _ = self.at_rest.set(release);
     }
 
     /// The session of `key`, built by `build` if there is none. `bytes` is its estimated memory.
     ///
     /// The building goes on in a thread of its own when whoever asked for it no longer waits: it
     /// cannot be stopped half-way, and the next frame will want it.
+    ///
+    /// Where the sessions in use leave no room for it, this waits until they do: take no second
+    /// session while holding one.
     ///
     /// # Errors
     /// [`Error::Aborted`] when `control` says so; otherwise what `build` says.
@@ -126,13 +139,21 @@ impl<E: Send + Sync + 'static> Sessions<E> {
         build: impl FnOnce() -> Result<E> + Send + 'static,
     ) -> Result<Lease<E>> {
         let mut state = self.state.lock();
-        if let Some(entry) = state.ready.get(key) {
-            let engine = entry.engine.clone();
-            return Ok(self.lease(state, key, engine));
-        }
-        let waiting = match state.building.get(key) {
-            Some(waiting) => waiting.clone(),
-            None => self.start(&mut state, key, bytes, build)?,
+        let waiting = loop {
+            if let Some(entry) = state.ready.get(key) {
+                let engine = entry.engine.clone();
+                return Ok(self.lease(state, key, engine));
+            }
+            if let Some(waiting) = state.building.get(key) {
+                break waiting.clone();
+            }
+            let held = state.held();
+            if held == 0 || held.saturating_add(bytes) <= self.limits.bytes {
+                break self.start(&mut state, key, bytes, build)?;
+            }
+            self.changed.wait_for(&mut state, POLL);
+            // Asked without the lock: the question goes to the host.
+            MutexGuard::unlocked(&mut state, || super::check(control))?;
         };
         let engine = self.wait(&mut state, &waiting, control)?;
         Ok(self.lease(state, key, engine))
@@ -318,6 +339,10 @@ impl<E: Send + Sync + 'static> Sessions<E> {
             let mut state = self.state.lock();
             if state.ready.is_empty() && state.building.is_empty() {
                 state.watched = false;
+                drop(state);
+                if let Some(release) = self.at_rest.get() {
+                    release();
+                }
                 return;
             }
             let next = state
@@ -349,8 +374,18 @@ impl<E: Send + Sync + 'static> Drop for Lease<E> {
             entry.used = Instant::now();
         }
         drop(state);
+        self.sessions.changed.notify_all();
         // Sessions in use may have been more than the limits allow.
         drop(self.sessions.make_room());
+    }
+}
+
+impl<E> State<E> {
+    /// Bytes that cannot be released now: of sessions in use, and of those being built.
+    fn held(&self) -> u64 {
+        let used = self.ready.values().filter(|entry| entry.users > 0);
+        let building = self.building.values().map(|build| build.bytes);
+        used.map(|entry| entry.bytes).chain(building).sum()
     }
 }
 
@@ -490,12 +525,35 @@ mod tests {
     fn a_session_in_use_is_never_released() {
         let sessions = sessions(1, 100);
         let lease = sessions.acquire(&key(1), 90, &|| false, || Ok(1)).unwrap();
-        use_once(&sessions, 2, 90);
+        use_once(&sessions, 2, 10);
         assert_eq!(sessions.purge(), 0);
         assert_eq!(widths(&sessions), [1]);
         drop(lease);
         assert_eq!(sessions.purge(), 1);
         assert!(sessions.list().is_empty());
+    }
+
+    #[test]
+    fn what_does_not_fit_beside_sessions_in_use_waits_for_them() {
+        let sessions = sessions(4, 100);
+        let lease = sessions.acquire(&key(1), 60, &|| false, || Ok(1)).unwrap();
+        let begun = Instant::now();
+        let impatient = || begun.elapsed() > Duration::from_millis(50);
+        let stopped = sessions.acquire(&key(2), 60, &impatient, || Ok(2));
+        assert_eq!(stopped.map(|lease| *lease), Err(Error::Aborted));
+        assert_eq!(widths(&sessions), [1], "nothing was built beyond the limit");
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| {
+                let lease = sessions.acquire(&key(2), 60, &|| false, || Ok(2)).unwrap();
+                (*lease, widths(&sessions))
+            });
+            std::thread::sleep(Duration::from_millis(50));
+            assert!(!second.is_finished(), "it waits for the first");
+            drop(lease);
+            assert_eq!(second.join().unwrap(), (2, vec![2]));
+        });
+        // Alone, one may be larger than the limit: whether it fits at all is decided elsewhere.
+        use_once(&sessions, 3, 150);
     }
 
     #[test]
@@ -505,13 +563,17 @@ mod tests {
             bytes: 100,
             idle: Duration::from_millis(60),
         });
+        static RESTS: AtomicUsize = AtomicUsize::new(0);
+        sessions.at_rest(|| {
+            RESTS.fetch_add(1, Ordering::SeqCst);
+        });
         use_once(&sessions, 1, 1);
         assert_eq!(widths(&sessions), [1]);
         let begun = Instant::now();
-        while !sessions.list().is_empty() {
+        while !sessions.list().is_empty() || RESTS.load(Ordering::SeqCst) == 0 {
             assert!(
                 begun.elapsed() < Duration::from_secs(10),
-                "it was never released"
+                "it was never released, or nobody was told"
             );
             std::thread::sleep(Duration::from_millis(5));
         }
