@@ -1,7 +1,7 @@
 //! What goes wrong in real life, in the real bundle: each gives one clear sentence and a failed
 //! render, never a crash and never a plate passed off as a key; the next good frame clears it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod common;
 
