@@ -194,7 +194,7 @@ fn frame(size: Size) {
     let small_pixels = SMALL.area();
     let plain_of = |run: &mut dyn FnMut()| Some(per_pixel(measure(run).median, small_pixels));
 
-    let hint = hint_from_clip(&prediction.alpha, HintChannel::Auto).unwrap();
+    let (hint, _) = hint_from_clip(&prediction.alpha, HintChannel::Auto).unwrap();
     let time = measure(|| {
         black_box(hint_from_screen(&plate, Encoding::Linear, Screen::Green).unwrap());
     });

@@ -83,6 +83,7 @@ impl Error {
         match self {
             Self::Host(error) => error.status(),
             Self::Network(error) if error.is_out_of_memory() => Status::ERR_MEMORY,
+            Self::Keyer(error) if error.is_out_of_memory() => Status::ERR_MEMORY,
             Self::Usage(_) => Status::ERR_VALUE,
             // An aborted render has no picture to show; the host knows why, having asked for it.
             _ => Status::FAILED,

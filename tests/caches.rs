@@ -38,6 +38,8 @@ fn a_change_behind_the_network_does_not_run_it() {
         ("output", "matte"),
         ("output", "composite"),
         ("output", "sourceMatte"),
+        // The model has no refiner.
+        ("refinerStrength", "2"),
     ] {
         node.set_str(id, value).unwrap();
         node.render(&RenderRequest::at(1.0)).unwrap();
@@ -65,6 +67,73 @@ fn a_change_behind_the_network_does_not_run_it() {
     node.press("purgeCaches").unwrap();
     node.render(&RenderRequest::at(1.0)).unwrap();
     assert!(ran(&node), "an emptied cache has nothing");
+    library.assert_clean();
+}
+
+#[test]
+fn what_a_model_does_not_see_does_not_run_it() {
+    let library = load(
+        &common::bundle_with_test_models("unseen"),
+        HostOptions::strict(),
+    );
+    let bounds = frame(128, 96);
+    let (plate, hint) = (plate(bounds, FLOAT), hint(bounds, FLOAT));
+    let ran = |node: &Instance| status(node, "statusTime").contains("network");
+    // A model for both screens sees the plate as it is, whatever the colour; despill does not.
+    let node = instance(&library, Context::General, &plate, Some(&hint));
+    node.set_str("model", "both").unwrap();
+    node.set_str("screenColor", "green").unwrap();
+    let green = render(&node, "foreground");
+    assert!(ran(&node));
+    node.set_str("screenColor", "blue").unwrap();
+    let blue = render(&node, "foreground");
+    assert!(!ran(&node), "another colour is no other picture to it");
+    assert!(difference(&green, &blue) > 0.1, "but another spill");
+    assert!(status(&node, "statusReading").contains("blue screen"));
+    // A hint that is made from the colour is another one.
+    node.set_str("hintSource", "screen").unwrap();
+    render(&node, "foreground");
+    assert!(ran(&node));
+    node.set_str("screenColor", "green").unwrap();
+    render(&node, "foreground");
+    assert!(ran(&node), "the hint is keyed from the colour");
+
+    let node = instance(&library, Context::General, &plate, Some(&hint));
+    node.set_str("model", "refined").unwrap();
+    for strength in ["0.5", "1.5"] {
+        node.set_str("refinerStrength", strength).unwrap();
+        render(&node, "matte");
+        assert!(ran(&node), "a refiner is part of the network");
+    }
+    library.assert_clean();
+}
+
+#[test]
+fn the_panel_finds_the_render_of_another_instance() {
+    let library = load(
+        &common::bundle_with_test_models("panel"),
+        HostOptions::strict(),
+    );
+    let bounds = frame(160, 96);
+    let (plate, hint) = (plate(bounds, FLOAT), hint(bounds, FLOAT));
+    let node = || {
+        let node = instance(&library, Context::General, &plate, Some(&hint));
+        node.set_str("model", "pass").unwrap();
+        node
+    };
+    let panel = node();
+    assert!(status(&panel, "statusModel").contains("no render of this node is known"));
+    // Hosts render on an instance that lives for a frame.
+    let clone = node();
+    clone.set_str("despillStrength", "0.75").unwrap();
+    render(&clone, "processed");
+    drop(clone);
+    assert_eq!(status(&panel, "statusModel"), "Test pass 1");
+    assert_eq!(status(&panel, "statusSize"), "160 x 96");
+    // Of a node that is set otherwise it says nothing.
+    panel.set_str("resolution", "512").unwrap();
+    assert!(status(&panel, "statusModel").contains("no render of this node is known"));
+    assert_eq!(status(&panel, "statusSize"), "");
     library.assert_clean();
 }
 

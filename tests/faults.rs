@@ -1,7 +1,7 @@
 //! What goes wrong in real life, in the real bundle: each gives one clear sentence and a failed
 //! render, never a crash and never a plate passed off as a key; the next good frame clears it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod common;
 
@@ -10,8 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use common::{frame, hint, instance, load, picture, plate, render};
-use ofx::host::{ClipFormat, FnClip, HostOptions, Instance, Layout, RenderRequest};
-use ofx::{Context, RectD};
+use ofx::host::{ClipFormat, FnClip, HostOptions, Instance, Layout, Quirks, RenderRequest};
+use ofx::{Components, Context, Depth, RectD, Status};
 
 const FLOAT: Layout = Layout::FLOAT_RGBA;
 
@@ -65,6 +65,12 @@ fn a_missing_or_foreign_runtime_is_named() {
         text.contains("ONNX Runtime") && text.contains("libonnxruntime"),
         "{text}"
     );
+    // The hint can be looked at all the same, which is when one has to.
+    let unkeyed = node(&library);
+    unkeyed.set_str("model", "nowhere").unwrap();
+    let shown = render(&unkeyed, "hint");
+    assert_eq!(shown.pixel(28, 44).unwrap(), [0.9; 4]);
+    assert!(unkeyed.message().is_none());
     library.assert_clean();
 
     let copy = common::copy_of_bundle("foreign-runtime", |copy| {
@@ -267,4 +273,123 @@ fn odd_sizes_and_wild_values_render() {
         );
     }
     library.assert_clean();
+}
+
+#[test]
+fn a_parameter_that_cannot_be_read_is_not_its_default() {
+    let bundle = common::bundle_with_test_models("unreadable");
+    let host = |quirks: Quirks| HostOptions {
+        quirks,
+        ..HostOptions::strict()
+    };
+    for id in ["screenColor", "despillStrength", "despeckle", "output"] {
+        let quirks = Quirks {
+            unreadable: vec![id.into()],
+            ..Quirks::default()
+        };
+        let library = load(&bundle, host(quirks));
+        let text = sentence(&node(&library));
+        assert!(text.contains(id), "{text}");
+        library.assert_clean();
+    }
+    for (id, index) in [("resolution", 6), ("output", 99), ("hintSource", -1)] {
+        let quirks = Quirks {
+            strange_choices: vec![(id.into(), index)],
+            ..Quirks::default()
+        };
+        let library = load(&bundle, host(quirks));
+        let text = sentence(&node(&library));
+        assert!(
+            text.contains(id) && text.contains(&index.to_string()),
+            "{text}"
+        );
+        library.assert_clean();
+    }
+}
+
+#[test]
+fn a_source_without_alpha_is_no_hint() {
+    let library = load(
+        &common::bundle_with_test_models("source-alpha"),
+        HostOptions::strict(),
+    );
+    let bounds = frame(96, 64);
+    let opaque = plate(
+        bounds,
+        Layout {
+            components: Components::Rgb,
+            ..FLOAT
+        },
+    );
+    let node = instance(&library, Context::General, &opaque, None);
+    node.set_str("model", "pass").unwrap();
+    node.set_str("hintSource", "sourceAlpha").unwrap();
+    let text = sentence(&node);
+    assert!(
+        text.contains("Source Alpha") && text.contains("no alpha"),
+        "{text}"
+    );
+    // An alpha that is solid is what was asked for, but the panel says it.
+    let node = instance(&library, Context::General, &plate(bounds, FLOAT), None);
+    node.set_str("model", "pass").unwrap();
+    node.set_str("hintSource", "sourceAlpha").unwrap();
+    render(&node, "matte");
+    let line = common::status(&node, "statusReading");
+    assert!(
+        line.contains("alpha of the plate, which is 1 everywhere"),
+        "{line}"
+    );
+    library.assert_clean();
+}
+
+#[test]
+fn a_plate_too_large_for_the_machine_is_refused_and_does_not_end_the_host() {
+    // Bytes of pictures that every pixel of a plate needs at the least.
+    const NEEDED: u64 = 32;
+    let meminfo = fs::read_to_string("/proc/meminfo").unwrap();
+    let kilobytes: u64 = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))
+        .and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok())
+        .unwrap();
+    let side = (kilobytes * 1024 / NEEDED).isqrt() as i32 + 64;
+    if side > 65536 {
+        eprintln!("SKIPPED: on this machine no plate is too large");
+        return;
+    }
+    // Nothing in this host touches the pixels of the picture that it gives to write to.
+    let options = HostOptions {
+        depths: vec![Depth::Byte],
+        ..HostOptions::production()
+    };
+    let library = load(&common::bundle_with_test_models("too-large"), options);
+    let bytes = Layout {
+        depth: Depth::Byte,
+        ..FLOAT
+    };
+    let small = plate(frame(96, 64), bytes);
+    let node = instance(&library, Context::General, &small, None);
+    node.set_str("model", "pass").unwrap();
+    node.set_str("resolution", "512").unwrap();
+    let format = ClipFormat {
+        depth: Depth::Byte,
+        ..ClipFormat::default()
+    };
+    let region = RectD::new(0.0, 0.0, f64::from(side), f64::from(side));
+    let large = FnClip::new(format, region, move |_, _| Some(small.clone()));
+    node.connect("Source", Arc::new(large)).unwrap();
+    let request = RenderRequest {
+        output: bytes,
+        ..RenderRequest::at(1.0)
+    };
+    for output in ["matte", "hint"] {
+        node.set_str("output", output).unwrap();
+        let failure = node.render(&request).expect_err("it cannot be keyed");
+        assert_eq!(failure.status, Status::ERR_MEMORY);
+        let text = failure.message.expect("a failure says why");
+        assert!(
+            text.contains(&format!("{side}")) && text.contains("MB"),
+            "{text}"
+        );
+    }
 }

@@ -12,9 +12,10 @@ use common::{
     ID, difference, frame, hint, instance, is_subject, load, picture, plate, render, status,
 };
 use ofx::host::{
-    HostImage, HostOptions, Instance, Layout, Library, Quirks, RenderRequest, StillClip, Suites,
+    ClipFormat, FnClip, HostImage, HostOptions, Instance, Layout, Library, Project, Quirks,
+    RenderRequest, StillClip, Suites,
 };
-use ofx::{Components, Context, Depth, Premultiplication, RectI, Scale};
+use ofx::{Components, Context, Depth, Field, Premultiplication, RectD, RectI, Scale};
 
 const FLOAT: Layout = Layout::FLOAT_RGBA;
 
@@ -471,6 +472,249 @@ fn regions_are_the_clips_own() {
         (-10.0, 20.0, 90.0, 80.0)
     );
     assert_eq!((hint.x1, hint.y1, hint.x2, hint.y2), (0.0, 0.0, 30.0, 40.0));
+    library.assert_clean();
+}
+
+/// A clip that is everywhere by OpenFX's word, and has this picture.
+fn everywhere(image: Arc<HostImage>) -> Arc<FnClip<impl Fn(f64, Scale) -> Option<Arc<HostImage>>>> {
+    let (least, most) = (f64::from(i32::MIN), f64::from(i32::MAX));
+    let region = RectD::new(least, least, most, most);
+    Arc::new(FnClip::new(ClipFormat::default(), region, move |_, _| {
+        Some(image.clone())
+    }))
+}
+
+#[test]
+fn a_clip_that_is_everywhere_is_asked_for_where_the_plate_is() {
+    let project = Project {
+        size: (96.0, 64.0),
+        extent: (96.0, 64.0),
+        ..Project::default()
+    };
+    let options = HostOptions {
+        project,
+        ..HostOptions::strict()
+    };
+    let library = load(pass_bundle(), options);
+    let bounds = frame(96, 64);
+    let solid = picture(bounds, FLOAT, |_, _| [0.5; 4]);
+    let node = transparent(
+        &library,
+        Context::General,
+        &plate(bounds, FLOAT),
+        Some(&solid),
+    );
+    node.connect("Hint", everywhere(solid.clone())).unwrap();
+    let whole = RectD::new(0.0, 0.0, 96.0, 64.0);
+    let one = Scale { x: 1.0, y: 1.0 };
+    let asked = node.regions_of_interest(1.0, one, whole).unwrap();
+    assert_eq!(asked["Hint"], whole, "not of four billion pixels");
+    assert_eq!(render(&node, "matte").pixel(95, 63).unwrap(), [0.5; 4]);
+    // A plate that is everywhere is the project's.
+    node.connect("Source", everywhere(plate(bounds, FLOAT)))
+        .unwrap();
+    assert_eq!(node.region_of_definition(1.0, one).unwrap(), whole);
+    let matte = render(&node, "matte");
+    assert_eq!(matte.bounds(), bounds);
+    assert_eq!(matte.pixel(95, 63).unwrap(), [0.5; 4]);
+    library.assert_clean();
+}
+
+#[test]
+fn a_field_is_written_and_the_other_is_left_alone() {
+    let library = library();
+    // An odd lowest row: fields are counted from row 0, not from the picture's edge.
+    let bounds = RectI {
+        x1: 0,
+        y1: -3,
+        x2: 64,
+        y2: 45,
+    };
+    let node = transparent(
+        &library,
+        Context::General,
+        &plate(bounds, FLOAT),
+        Some(&hint(bounds, FLOAT)),
+    );
+    for output in ["processed", "hint"] {
+        let whole = render(&node, output);
+        for (field, parity) in [(Field::Lower, 0), (Field::Upper, 1)] {
+            let found = node
+                .render(&RenderRequest {
+                    field,
+                    ..RenderRequest::at(1.0)
+                })
+                .unwrap();
+            for y in bounds.y1..bounds.y2 {
+                let pixel = found.pixel(7, y).unwrap();
+                if y.rem_euclid(2) == parity {
+                    assert_eq!(pixel, whole.pixel(7, y).unwrap(), "{field:?}, row {y}");
+                } else {
+                    // The strict host leaves numbers there that no render makes.
+                    assert!(pixel[0].is_nan(), "{field:?} wrote row {y}: {pixel:?}");
+                }
+            }
+        }
+    }
+    library.assert_clean();
+}
+
+/// A hint at a scale of its own, whatever is asked for.
+fn at_own_scale(
+    bounds: RectI,
+    scale: f64,
+    pixel: impl Fn(i32, i32) -> f32,
+) -> Arc<FnClip<impl Fn(f64, Scale) -> Option<Arc<HostImage>>>> {
+    let image = picture(bounds, FLOAT, |x, y| [pixel(x, y); 4]);
+    let mut image = Arc::into_inner(image).unwrap();
+    image.scale = Scale { x: scale, y: scale };
+    let region = RectD::from_pixels(bounds, image.scale, 1.0);
+    let image = Arc::new(image);
+    Arc::new(FnClip::new(ClipFormat::default(), region, move |_, _| {
+        Some(image.clone())
+    }))
+}
+
+#[test]
+fn a_hint_of_another_scale_neither_fades_at_the_edge_nor_aliases() {
+    let library = library();
+    let bounds = frame(128, 96);
+    let node = transparent(
+        &library,
+        Context::General,
+        &plate(bounds, FLOAT),
+        Some(&hint(bounds, FLOAT)),
+    );
+    node.connect("Hint", at_own_scale(frame(64, 48), 0.5, |_, _| 0.9))
+        .unwrap();
+    let shown = render(&node, "hint");
+    for (x, y) in [(0, 0), (127, 95), (0, 50), (64, 0), (64, 50)] {
+        let found = shown.pixel(x, y).unwrap()[3];
+        assert!((found - 0.9).abs() < 1e-5, "{found} at {x}, {y}");
+    }
+    // Beyond its edge there is still nothing.
+    node.connect("Hint", at_own_scale(frame(32, 48), 0.5, |_, _| 0.9))
+        .unwrap();
+    let shown = render(&node, "hint");
+    assert!((shown.pixel(63, 50).unwrap()[3] - 0.9).abs() < 1e-5);
+    assert_eq!(shown.pixel(64, 50).unwrap()[3], 0.0);
+    // Every other column of a full hint, under a proxy.
+    node.connect("Hint", at_own_scale(bounds, 1.0, |x, _| (x % 2) as f32))
+        .unwrap();
+    let quarter = Scale { x: 0.25, y: 0.25 };
+    let proxy = node
+        .render(&RenderRequest {
+            scale: quarter,
+            ..RenderRequest::at(1.0)
+        })
+        .unwrap();
+    for x in 1..31 {
+        let found = proxy.pixel(x, 12).unwrap()[3];
+        assert!((found - 0.5).abs() < 0.02, "{found} at {x}");
+    }
+    library.assert_clean();
+}
+
+#[test]
+fn a_breathing_region_moves_nothing_inside() {
+    let library = library();
+    // A picture that is larger than the network: what moves there is the sampling grid.
+    let whole = frame(1000, 600);
+    let wave = |x: i32, y: i32| {
+        let value = (x as f32 * 0.11).sin() * (y as f32 * 0.07).cos();
+        [0.5 + 0.4 * value; 4]
+    };
+    let node = transparent(&library, Context::General, &plate(whole, FLOAT), None);
+    node.set_str("resolution", "512").unwrap();
+    let mut frames = Vec::new();
+    for (left, low, right, high) in [(0, 0, 0, 0), (7, 5, 0, 3), (2, 0, 5, 1)] {
+        let bounds = RectI {
+            x1: left,
+            y1: low,
+            x2: 1000 - right,
+            y2: 600 - high,
+        };
+        // Both pictures stay where they are; only their edges move.
+        let cut = |pixel: &dyn Fn(i32, i32) -> [f32; 4]| {
+            picture(bounds, FLOAT, |x, y| pixel(x + left, y + high))
+        };
+        node.connect(
+            "Source",
+            Arc::new(StillClip::new(cut(&|_, _| [0.1, 0.6, 0.2, 1.0]))),
+        )
+        .unwrap();
+        node.connect("Hint", Arc::new(StillClip::new(cut(&wave))))
+            .unwrap();
+        let matte = render(&node, "matte");
+        frames.push((matte, status(&node, "statusSize")));
+    }
+    let (still, size) = &frames[0];
+    for (matte, moved) in &frames[1..] {
+        assert_eq!(moved, size, "the session stays the same");
+        for y in (60..540).step_by(7) {
+            for x in (60..940).step_by(7) {
+                let (a, b) = (still.pixel(x, y).unwrap()[3], matte.pixel(x, y).unwrap()[3]);
+                assert!((a - b).abs() < 1e-5, "{a} and {b} at {x}, {y}");
+            }
+        }
+    }
+    library.assert_clean();
+}
+
+#[test]
+fn a_hint_in_the_alpha_of_a_plate_means_the_same_in_every_frame() {
+    let library = library();
+    let bounds = frame(96, 64);
+    let green = plate(bounds, FLOAT);
+    let node = transparent(&library, Context::General, &green, None);
+    // The roto is out of shot, in it, and fills it.
+    let shot: [fn(i32) -> f32; 3] = [|_| 0.0, |x| if x < 48 { 1.0 } else { 0.0 }, |_| 1.0];
+    for alpha in shot {
+        let rotoed = picture(bounds, FLOAT, |x, y| {
+            let [r, g, b, _] = green.pixel(x, 63 - y).unwrap();
+            [r, g, b, alpha(x)]
+        });
+        node.connect("Hint", Arc::new(StillClip::new(rotoed)))
+            .unwrap();
+        let matte = render(&node, "matte");
+        for x in [3, 40, 60, 90] {
+            assert_eq!(matte.pixel(x, 20).unwrap()[3], alpha(x), "at {x}");
+        }
+        let line = status(&node, "statusReading");
+        assert!(line.contains("hint: alpha of the Hint input"), "{line}");
+    }
+    // A black and white matte whose alpha says nothing is read all the same.
+    let matte = picture(bounds, FLOAT, |x, _| {
+        let value = if x < 48 { 0.8 } else { 0.0 };
+        [value, value, value, 1.0]
+    });
+    node.connect("Hint", Arc::new(StillClip::new(matte)))
+        .unwrap();
+    let found = render(&node, "matte");
+    assert_eq!(found.pixel(60, 20).unwrap()[3], 0.0);
+    assert_eq!(found.pixel(20, 20).unwrap()[3], 0.8);
+    library.assert_clean();
+}
+
+#[test]
+fn a_jacket_does_not_change_the_screen_of_a_shot() {
+    let library = library();
+    let bounds = frame(96, 64);
+    for part in [0, 30, 60] {
+        let source = picture(bounds, FLOAT, |x, _| {
+            if x < part {
+                [0.05, 0.1, 0.6, 1.0]
+            } else {
+                [0.1, 0.6, 0.15, 1.0]
+            }
+        });
+        let node = instance(&library, Context::General, &source, None);
+        node.set_str("model", "pass").unwrap();
+        render(&node, "matte");
+        let line = status(&node, "statusReading");
+        assert!(line.contains("green screen (Auto)"), "{part}: {line}");
+        assert!(line.starts_with("linear (Auto)"), "{line}");
+    }
     library.assert_clean();
 }
 

@@ -54,6 +54,28 @@ pub enum Error {
         /// Values that were given.
         found: usize,
     },
+    /// A picture that there is no memory for.
+    #[error(
+        "there is no memory for a picture of {size} pixels ({megabytes} MB); crop the plate, close other work, or render at a smaller scale"
+    )]
+    Memory {
+        /// The picture's size.
+        size: Size,
+        /// What it needs.
+        megabytes: u64,
+    },
+    /// A frame whose pictures need more memory than the machine has to spare.
+    #[error(
+        "a frame of {size} pixels needs {needed_mb} MB for its pictures, and this machine has {budget_mb} MB to spare; crop what is connected to Source and Hint to the picture, or render at a smaller scale"
+    )]
+    FrameTooLarge {
+        /// The plate's size.
+        size: Size,
+        /// Megabytes that the pictures of the frame need.
+        needed_mb: u64,
+        /// Megabytes that they may need.
+        budget_mb: u64,
+    },
     /// A window that reaches outside the picture.
     #[error(
         "the window {window} reaches outside the picture of {size} pixels; intersect it with the picture first"
@@ -136,6 +158,7 @@ impl Error {
             Self::SizeMismatch { .. } => "picture.size",
             Self::Channels { .. } => "picture.channels",
             Self::BufferLength { .. } => "picture.buffer",
+            Self::Memory { .. } | Self::FrameTooLarge { .. } => "picture.memory",
             Self::Window { .. } => "picture.window",
             Self::Row { .. } => "picture.row",
             Self::MissingLayer { .. } => "picture.layer",
@@ -143,6 +166,11 @@ impl Error {
             Self::Normalisation { .. } => "model.normalisation",
             Self::UnknownIndex { .. } | Self::UnknownId { .. } => "setting.unknown",
         }
+    }
+
+    /// True when memory is short.
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(self, Self::Memory { .. } | Self::FrameTooLarge { .. })
     }
 
     /// True when somebody stopped the work. The keyer's steps are too short to be stopped, so

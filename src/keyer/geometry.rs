@@ -34,8 +34,8 @@ pub struct SizeRule {
     pub auto_long: usize,
 }
 
-/// Sides of a stretched or full picture are multiples of this for [`Fit::Square`], so that an
-/// animated region of definition does not build a session per frame.
+/// Sides of a full picture are multiples of this for [`Fit::Square`], so that an animated region of
+/// definition does not build a session per frame. [`Geometry::on_lattice`] does it for the others.
 const FULL_STEP: usize = 64;
 
 /// Three sizes: what comes in, what it is resized to, and what the network sees.
@@ -131,9 +131,100 @@ impl Geometry {
         })
     }
 
+    /// The geometry of a plate whose edges may move from frame to frame, and the part of the
+    /// picture plane that it takes in. `bounds` are the plate's at full scale; so is `plate` of the
+    /// answer, until [`at_scale`](Self::at_scale).
+    ///
+    /// For a model that keeps the plate's aspect the edges are moved outwards to a lattice that
+    /// lies fixed in the picture: a whole number of full-scale pixels for each `multiple` pixels of
+    /// the network. The network then sees a locked-off shot on the same grid in every frame, though
+    /// the region of definition breathes, and at one of few sizes. Within the lattice the size is
+    /// that of [`new`](Self::new), one step more at most. What lies between the plate's edges and
+    /// the lattice is to be filled by repeating the plate's outermost pixels.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn on_lattice(
+        bounds: Bounds,
+        rule: &SizeRule,
+        resolution: Resolution,
+    ) -> Result<(Bounds, Self)> {
+        let full = bounds.size();
+        let plain = Self::new(full, full, rule, resolution)?;
+        let (multiple, longest) = (rule.multiple, rule.longest()?);
+        // Two steps are what a plate on both sides of a line of the lattice needs.
+        if rule.fit == Fit::Square || longest < 2 * multiple {
+            return Ok((bounds, plain));
+        }
+        let mut step = match plain.is_own_size() {
+            true => multiple,
+            false => (full.long() * multiple).div_ceil(plain.content.long()),
+        };
+        let least = rule.min.div_ceil(multiple);
+        let (bounds, steps) = loop {
+            let (bounds, steps) = bounds.outwards(step, least);
+            if steps.long() * multiple <= longest {
+                break (bounds, steps);
+            }
+            step += 1;
+        };
+        let network = Size::new(steps.width * multiple, steps.height * multiple);
+        let geometry = Self {
+            plate: bounds.size(),
+            content: network,
+            network,
+        };
+        Ok((bounds, geometry))
+    }
+
+    /// The same for a plate that has this size in the pixels of the render.
+    pub fn at_scale(self, plate: Size) -> Self {
+        Self { plate, ..self }
+    }
+
     /// True when the plate is neither resized on the way in nor on the way out.
     pub fn is_own_size(&self) -> bool {
         self.plate == self.content
+    }
+}
+
+/// A rectangle of full-scale pixels, y upwards, half open, counted from the picture's origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Bounds {
+    /// Left.
+    pub x1: i32,
+    /// Low.
+    pub y1: i32,
+    /// Right.
+    pub x2: i32,
+    /// High.
+    pub y2: i32,
+}
+
+impl Bounds {
+    /// Width and height; 0 where it is turned inside out.
+    pub fn size(&self) -> Size {
+        let side = |from: i32, to: i32| usize::try_from(i64::from(to) - i64::from(from));
+        Size::new(
+            side(self.x1, self.x2).unwrap_or(0),
+            side(self.y1, self.y2).unwrap_or(0),
+        )
+    }
+
+    /// The edges moved outwards to multiples of `step`, at least `least` of them apart, and how
+    /// many they are apart.
+    fn outwards(&self, step: usize, least: usize) -> (Self, Size) {
+        let length = step as i64;
+        let side = |from: i32, to: i32| {
+            let first = i64::from(from).div_euclid(length);
+            let last = -(-i64::from(to)).div_euclid(length);
+            let last = last.max(first + least as i64);
+            let edge = |line: i64| (line * length).clamp(i32::MIN.into(), i32::MAX.into()) as i32;
+            (edge(first), edge(last), (last - first) as usize)
+        };
+        let (x1, x2, across) = side(self.x1, self.x2);
+        let (y1, y2, up) = side(self.y1, self.y2);
+        (Self { x1, y1, x2, y2 }, Size::new(across, up))
     }
 }
 
@@ -286,6 +377,61 @@ mod tests {
         );
     }
 
+    fn lattice(bounds: [i32; 4], resolution: Resolution) -> ([i32; 4], Geometry) {
+        let [x1, y1, x2, y2] = bounds;
+        let bounds = Bounds { x1, y1, x2, y2 };
+        let (on, geometry) = Geometry::on_lattice(bounds, &ASPECT, resolution).unwrap();
+        ([on.x1, on.y1, on.x2, on.y2], geometry)
+    }
+
+    #[test]
+    fn plates_at_the_origin_keep_their_sizes_on_the_lattice() {
+        for (width, height, resolution) in [
+            (1920, 1080, Resolution::Auto),
+            (3840, 2160, Resolution::Auto),
+            (4096, 2160, Resolution::Auto),
+            (2880, 1620, Resolution::Auto),
+            (256, 192, Resolution::Auto),
+            (1920, 1080, Resolution::Long1024),
+            (1080, 1920, Resolution::Long512),
+            (1920, 1080, Resolution::Long2048),
+            (1920, 1080, Resolution::Full),
+            (1, 1, Resolution::Auto),
+        ] {
+            let (bounds, geometry) = lattice([0, 0, width, height], resolution);
+            let plain = of(width as usize, height as usize, &ASPECT, resolution);
+            assert_eq!(geometry.network, plain.network, "{width} x {height}");
+            assert!(bounds[0] == 0 && bounds[1] == 0 && bounds[2] >= width && bounds[3] >= height);
+        }
+    }
+
+    #[test]
+    fn edges_that_move_within_a_step_move_nothing() {
+        let still = lattice([0, 0, 3840, 2160], Resolution::Auto);
+        for breath in 1..50 {
+            let moved = lattice([breath, breath, 3840 - breath / 4, 2160], Resolution::Auto);
+            assert_eq!(moved, still, "{breath}");
+        }
+        // Across a line of the lattice whole steps come and go, at the same scale where the model
+        // has room.
+        let roomy = SizeRule {
+            max_long: 4096,
+            ..ASPECT
+        };
+        let plate = Bounds {
+            x1: -70,
+            y1: 0,
+            x2: 3770,
+            y2: 2160,
+        };
+        let (on, geometry) = Geometry::on_lattice(plate, &roomy, Resolution::Auto).unwrap();
+        assert_eq!((on.x1, on.x2, on.y2), (-120, 3780, 2160));
+        assert_eq!(geometry.network, Size::new(2080, 1152));
+        let (on, geometry) = lattice([-70, 0, 3770, 2160], Resolution::Auto);
+        assert_eq!((on[0], on[2]), (-122, 3782));
+        assert_eq!(geometry.network.long(), 2048);
+    }
+
     #[test]
     fn contradictions_are_named() {
         let error = |rule: SizeRule| {
@@ -321,6 +467,29 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_lattice_holds_every_plate(
+            x1 in -9000_i32..9000,
+            y1 in -9000_i32..9000,
+            width in 1_i32..9000,
+            height in 1_i32..9000,
+            multiple in prop_oneof![Just(32_usize), Just(64), Just(48), Just(1)],
+            max_long in 128_usize..3000,
+            resolution in 0..6_i32,
+        ) {
+            let rule = SizeRule { multiple, max_long, auto_long: max_long, ..ASPECT };
+            let plate = Bounds { x1, y1, x2: x1 + width, y2: y1 + height };
+            let resolution = Resolution::from_index(resolution).unwrap();
+            let (on, geometry) = Geometry::on_lattice(plate, &rule, resolution).unwrap();
+            prop_assert!(on.x1 <= plate.x1 && on.y1 <= plate.y1);
+            prop_assert!(on.x2 >= plate.x2 && on.y2 >= plate.y2);
+            prop_assert_eq!(geometry.plate, on.size());
+            let network = geometry.network;
+            prop_assert!(network.width % multiple == 0 && network.height % multiple == 0);
+            prop_assert!(network.long() <= max_long);
+            prop_assert!(network.width >= 64 && network.height >= 64);
+        }
+
         #[test]
         fn rules_hold_for_every_plate(
             width in 1_usize..9000,

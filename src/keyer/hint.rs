@@ -2,7 +2,9 @@
 //!
 //! Hints come in every shape: an alpha channel, a roto in the red channel, a black and white
 //! picture with an alpha that is 1 everywhere. Reading the last one's alpha would mean "all of it
-//! is subject", so a clip's components alone do not decide; whether its alpha says anything does.
+//! is subject", so a clip's components alone do not decide. Nor does alpha alone: beside a coloured
+//! picture (the plate itself, with a roto in alpha) it is the hint even on the frames where it is
+//! the same everywhere, because the subject is out of shot or fills it. One shot has one meaning.
 
 use rayon::prelude::*;
 
@@ -19,19 +21,25 @@ const LUMINANCE: [f32; 3] = [0.2126, 0.7152, 0.0722];
 ///
 /// | channel | Alpha clip | RGB clip | RGBA clip |
 /// |---|---|---|---|
-/// | Auto | alpha | red when all is grey, else luminance | alpha when it varies, else as RGB |
+/// | Auto | alpha | red when all is grey, else luminance | as RGB when alpha is the same everywhere and the picture is black and white, else alpha |
 /// | Alpha | alpha | as Auto: there is none | alpha |
 /// | Red, Luminance | alpha: there is no other | that | that |
 ///
-/// Values are limited to 0..1; NaN becomes 0.
+/// Values are limited to 0..1; NaN becomes 0. Beside the hint stands what was read.
 ///
 /// # Errors
-/// When the picture is empty or has another number of planes.
-pub fn hint_from_clip(clip: &Planes, channel: HintChannel) -> Result<Planes> {
+/// When the picture is empty or has another number of planes, or memory is short.
+pub fn hint_from_clip(clip: &Planes, channel: HintChannel) -> Result<(Planes, HintRead)> {
     clip.check("hint", &[1, 3, 4], "1, 3 or 4")?;
-    let mut hint = Planes::new(clip.width(), clip.height(), 1);
-    match source(clip, channel) {
-        Source::Plane(plane) => {
+    let mut hint = Planes::try_new(clip.width(), clip.height(), 1)?;
+    let read = source(clip, channel);
+    let plane = match read {
+        HintRead::Alpha => Some(clip.channels() - 1),
+        HintRead::Red => Some(0),
+        HintRead::Luminance => None,
+    };
+    match plane {
+        Some(plane) => {
             let values = clip.plane(plane).par_chunks(CHUNK);
             let out = hint.data_mut().par_chunks_mut(CHUNK);
             out.zip(values).for_each(|(out, values)| {
@@ -40,7 +48,7 @@ pub fn hint_from_clip(clip: &Planes, channel: HintChannel) -> Result<Planes> {
                 }
             });
         }
-        Source::Luminance => {
+        None => {
             let [red, green, blue] = [0, 1, 2].map(|c| clip.plane(c).par_chunks(CHUNK));
             let out = hint.data_mut().par_chunks_mut(CHUNK);
             out.zip(red)
@@ -55,34 +63,78 @@ pub fn hint_from_clip(clip: &Planes, channel: HintChannel) -> Result<Planes> {
                 });
         }
     }
-    Ok(hint)
+    Ok((hint, read))
+}
+
+/// What of a clip was read as the hint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HintRead {
+    /// Alpha.
+    Alpha,
+    /// Red; of a grey picture, as good as any other.
+    Red,
+    /// Luminance.
+    Luminance,
+}
+
+impl HintRead {
+    /// In a word, for a status line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Alpha => "alpha",
+            Self::Red => "red",
+            Self::Luminance => "luminance",
+        }
+    }
 }
 
 /// Values that one task reads.
 const CHUNK: usize = 1 << 16;
 
-enum Source {
-    Plane(usize),
-    Luminance,
-}
-
-fn source(clip: &Planes, channel: HintChannel) -> Source {
+fn source(clip: &Planes, channel: HintChannel) -> HintRead {
     let automatic = || {
-        if clip.channels() == 4 && varies(clip.plane(3)) {
-            Source::Plane(3)
+        if clip.channels() == 4 && (varies(clip.plane(3)) || !is_black_and_white(clip)) {
+            HintRead::Alpha
         } else if is_grey(clip) {
-            Source::Plane(0)
+            HintRead::Red
         } else {
-            Source::Luminance
+            HintRead::Luminance
         }
     };
     match (clip.channels(), channel) {
-        (1, _) => Source::Plane(0),
-        (4, HintChannel::Alpha) => Source::Plane(3),
-        (_, HintChannel::Red) => Source::Plane(0),
-        (_, HintChannel::Luminance) => Source::Luminance,
+        (1, _) | (4, HintChannel::Alpha) => HintRead::Alpha,
+        (_, HintChannel::Red) => HintRead::Red,
+        (_, HintChannel::Luminance) => HintRead::Luminance,
         (_, HintChannel::Auto | HintChannel::Alpha) => automatic(),
     }
+}
+
+/// Mean difference of the channels up to which a picture counts as black and white. A matte that
+/// went through a video codec has about a hundredth of chroma noise; a plate with a screen in it
+/// has more than a tenth of colour.
+const COLOURLESS: f64 = 0.04;
+
+/// True when red, green and blue are the same but for a codec's noise. What is not finite says
+/// nothing.
+fn is_black_and_white(clip: &Planes) -> bool {
+    let [red, green, blue] = [0, 1, 2].map(|c| clip.plane(c).par_chunks(CHUNK));
+    let colour: f64 = red
+        .zip(green)
+        .zip(blue)
+        .map(|((red, green), blue)| {
+            let pixels = red.iter().zip(green).zip(blue);
+            let spread = |((r, g), b): ((&f32, &f32), &f32)| {
+                let spread = r.max(*g).max(*b) - r.min(*g).min(*b);
+                if spread.is_finite() {
+                    f64::from(spread.min(1.0))
+                } else {
+                    0.0
+                }
+            };
+            pixels.map(spread).sum::<f64>()
+        })
+        .sum();
+    colour <= COLOURLESS * clip.size().area() as f64
 }
 
 /// True when the values are not all the same. NaN says nothing.
@@ -119,7 +171,7 @@ mod tests {
     }
 
     fn read(clip: &Planes, channel: HintChannel) -> Vec<f32> {
-        hint_from_clip(clip, channel).unwrap().into_vec()
+        hint_from_clip(clip, channel).unwrap().0.into_vec()
     }
 
     #[test]
@@ -140,6 +192,20 @@ mod tests {
     fn alpha_that_says_something_is_read() {
         let keyed = rgba(&[[1.0, 0.0, 0.0, 0.25], [1.0, 1.0, 1.0, 1.0]]);
         assert_eq!(read(&keyed, HintChannel::Auto), [0.25, 1.0]);
+    }
+
+    #[test]
+    fn beside_a_coloured_picture_alpha_is_the_hint_though_it_is_the_same_everywhere() {
+        for alpha in [0.0, 1.0] {
+            let plate = rgba(&[[0.1, 0.6, 0.2, alpha], [0.7, 0.5, 0.4, alpha]]);
+            let (hint, read) = hint_from_clip(&plate, HintChannel::Auto).unwrap();
+            assert_eq!((hint.into_vec(), read), (vec![alpha; 2], HintRead::Alpha));
+        }
+        // A codec's noise is no colour.
+        let coded = rgba(&[[0.01, 0.0, 0.02, 1.0], [0.98, 1.0, 0.97, 1.0]]);
+        let (hint, read) = hint_from_clip(&coded, HintChannel::Auto).unwrap();
+        assert_eq!(read, HintRead::Luminance);
+        assert!(hint.data()[0] < 0.02 && hint.data()[1] > 0.97);
     }
 
     #[test]

@@ -135,6 +135,15 @@ impl Planes {
         }
     }
 
+    /// A picture of zeros, for sizes that a host or a file decides.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] when the system does not give so much.
+    pub fn try_new(width: usize, height: usize, channels: usize) -> Result<Self> {
+        let data = zeros(Size::new(width, height), channels)?;
+        Ok(Self::of_exact(width, height, channels, data))
+    }
+
     /// A picture from its values: plane after plane, each row after row from the top.
     ///
     /// # Errors
@@ -327,6 +336,23 @@ impl Planes {
     }
 }
 
+/// Zeros for a picture. Large blocks come fresh from the system and are not written to here.
+pub(super) fn zeros(size: Size, channels: usize) -> Result<Vec<f32>> {
+    let refused = || Error::Memory {
+        size,
+        megabytes: (size.width as u64)
+            .saturating_mul(size.height as u64)
+            .saturating_mul(4 * channels as u64)
+            .div_ceil(1 << 20),
+    };
+    let length = size
+        .width
+        .checked_mul(size.height)
+        .and_then(|area| area.checked_mul(channels))
+        .ok_or_else(refused)?;
+    bytemuck::allocation::try_zeroed_vec(length).map_err(|()| refused())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -357,6 +383,14 @@ mod tests {
     fn a_wrong_length_is_refused() {
         let error = Planes::from_vec(4, 4, 3, vec![0.0; 16]).unwrap_err();
         assert_eq!(error.code(), "picture.buffer");
+    }
+
+    #[test]
+    fn what_the_system_does_not_give_is_an_error() {
+        for side in [1 << 27, usize::MAX / 2] {
+            let error = Planes::try_new(side, side, 3).unwrap_err();
+            assert_eq!(error.code(), "picture.memory");
+        }
     }
 
     #[test]

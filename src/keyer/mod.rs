@@ -47,8 +47,8 @@ pub mod screen;
 pub mod settings;
 
 pub use error::{Error, Result};
-pub use geometry::{Fit, Geometry, SizeRule};
-pub use hint::hint_from_clip;
+pub use geometry::{Bounds, Fit, Geometry, SizeRule};
+pub use hint::{HintRead, hint_from_clip};
 pub use image::{Planes, Size, Window};
 pub use key::{Key, finish};
 pub use output::{Composition, Layers};

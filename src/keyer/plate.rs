@@ -118,7 +118,7 @@ pub(super) fn finite(x: f32) -> f32 {
 ///
 /// # Errors
 /// When a picture is empty, has other planes than said or another size than the geometry's plate,
-/// or when the normalisation cannot be used.
+/// when the normalisation cannot be used, or when memory is short.
 pub fn prepare(
     plate: &Planes,
     hint: &Planes,
@@ -145,7 +145,7 @@ pub fn prepare(
         Source::plane(hint, 0),
     ];
 
-    let mut input = Planes::of_exact(width, height, 4, pool.take(4 * width * height));
+    let mut input = pool.planes(width, height, 4)?.into_planes();
     let [red, green, blue, alpha] = input.planes_mut();
     red.par_chunks_exact_mut(width)
         .zip(green.par_chunks_exact_mut(width))

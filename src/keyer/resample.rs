@@ -282,8 +282,19 @@ impl Resampler {
 /// # Panics
 /// When one of the sizes is empty.
 pub fn resize(planes: &Planes, to: Size, kernel: Kernel) -> Planes {
-    let resampler = Resampler::new(kernel, planes.size(), to);
     let mut out = Planes::new(to.width, to.height, planes.channels());
+    resize_into(planes, &mut out, kernel);
+    out
+}
+
+/// The same, into a picture of as many channels.
+///
+/// # Panics
+/// When one of the sizes is empty, or the numbers of channels differ.
+pub fn resize_into(planes: &Planes, out: &mut Planes, kernel: Kernel) {
+    assert_eq!(planes.channels(), out.channels(), "channels");
+    let to = out.size();
+    let resampler = Resampler::new(kernel, planes.size(), to);
     for channel in 0..planes.channels() {
         let source = Source::plane(planes, channel);
         out.plane_mut(channel)
@@ -293,7 +304,6 @@ pub fn resize(planes: &Planes, to: Size, kernel: Kernel) -> Planes {
                 resampler.row([source], y, scratch, [row], |value| value);
             });
     }
-    out
 }
 
 #[cfg(test)]

@@ -109,8 +109,8 @@ pub(super) fn restore<'a>(
     }
     let Upsampling::Lanczos = upsampling;
     let resampler = Resampler::new(Kernel::Lanczos4, geometry.content, plate);
-    let mut alpha = pool.planes(width, alpha_rows.len(), 1);
-    let mut foreground = pool.planes(width, rows.len(), 3);
+    let mut alpha = pool.planes(width, alpha_rows.len(), 1)?;
+    let mut foreground = pool.planes(width, rows.len(), 3)?;
     let source = [
         Source::plane(&prediction.alpha, 0),
         Source::plane(&prediction.foreground, 0),

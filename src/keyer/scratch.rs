@@ -7,7 +7,8 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::image::Planes;
+use super::error::Result;
+use super::image::{Planes, Size, zeros};
 
 /// A store of buffers, shared by all threads.
 #[derive(Debug)]
@@ -34,16 +35,17 @@ impl Pool {
         }
     }
 
-    /// A buffer of `len` values. They are whatever was in it: write before you read.
-    pub fn take(&self, len: usize) -> Vec<f32> {
-        let mut buffer = self.best_fit(len).unwrap_or_default();
-        if buffer.capacity() < len {
+    /// A buffer for a picture. Its values are whatever was in it: write before you read.
+    fn take(&self, size: Size, channels: usize) -> Result<Vec<f32>> {
+        let len = size.area() * channels;
+        match self.best_fit(len) {
+            Some(mut buffer) => {
+                buffer.resize(len, 0.0);
+                Ok(buffer)
+            }
             // Growing in place would copy what nobody wants.
-            buffer = vec![0.0; len];
-        } else {
-            buffer.resize(len, 0.0);
+            None => zeros(size, channels),
         }
-        buffer
     }
 
     /// Gives a buffer back, or, beyond the budget, to the system.
@@ -57,12 +59,15 @@ impl Pool {
     }
 
     /// A picture that gives itself back. Its values are whatever was there: write before you read.
-    pub fn planes(&self, width: usize, height: usize, channels: usize) -> Lease<'_> {
-        let data = self.take(width * height * channels);
-        Lease {
+    ///
+    /// # Errors
+    /// [`Error::Memory`](super::Error::Memory) when the system does not give so much.
+    pub fn planes(&self, width: usize, height: usize, channels: usize) -> Result<Lease<'_>> {
+        let data = self.take(Size::new(width, height), channels)?;
+        Ok(Lease {
             planes: Planes::of_exact(width, height, channels, data),
             pool: self,
-        }
+        })
     }
 
     /// Returns every idle buffer to the system.
@@ -136,17 +141,19 @@ impl Drop for Lease<'_> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]
     fn a_buffer_comes_back() {
         let pool = Pool::new(1 << 20);
-        let mut first = pool.planes(16, 16, 3);
+        let mut first = pool.planes(16, 16, 3).unwrap();
         first.data_mut().fill(7.0);
         let address = first.data().as_ptr();
         drop(first);
         assert_eq!(pool.idle_bytes(), 16 * 16 * 3 * 4);
-        let second = pool.planes(16, 15, 3);
+        let second = pool.planes(16, 15, 3).unwrap();
         assert_eq!(second.data().as_ptr(), address);
         assert_eq!(second.data().len(), 16 * 15 * 3);
         assert_eq!(pool.idle_bytes(), 0);
@@ -155,9 +162,9 @@ mod tests {
     #[test]
     fn the_budget_holds() {
         let pool = Pool::new(1000);
-        drop(pool.planes(16, 16, 1));
+        drop(pool.planes(16, 16, 1).unwrap());
         assert_eq!(pool.idle_bytes(), 0);
-        drop(pool.planes(10, 10, 1));
+        drop(pool.planes(10, 10, 1).unwrap());
         assert_eq!(pool.idle_bytes(), 400);
         pool.purge();
         assert_eq!(pool.idle_bytes(), 0);
@@ -166,8 +173,8 @@ mod tests {
     #[test]
     fn a_small_request_does_not_take_a_large_buffer() {
         let pool = Pool::new(1 << 20);
-        drop(pool.planes(256, 256, 1));
-        let small = pool.take(10);
+        drop(pool.planes(256, 256, 1).unwrap());
+        let small = pool.take(Size::new(10, 1), 1).unwrap();
         assert!(small.capacity() < 256 * 256);
         assert_eq!(pool.idle_bytes(), 256 * 256 * 4);
     }
@@ -175,7 +182,7 @@ mod tests {
     #[test]
     fn a_kept_picture_is_not_taken_away() {
         let pool = Pool::new(1 << 20);
-        let kept = pool.planes(4, 4, 1).into_planes();
+        let kept = pool.planes(4, 4, 1).unwrap().into_planes();
         assert_eq!(kept.data().len(), 16);
         assert_eq!(pool.idle_bytes(), 0);
     }

@@ -13,7 +13,7 @@ use super::despeckle::regions::{self, Core};
 use super::error::Result;
 use super::image::{Planes, Size};
 use super::plate::finite;
-use super::resample::{Kernel, Resampler, RowScratch, Source, resize};
+use super::resample::{Kernel, Resampler, RowScratch, Source, resize, resize_into};
 use super::settings::{Encoding, Screen};
 
 /// Long side of the copy that is looked at.
@@ -23,11 +23,16 @@ const DARK: f32 = 0.08;
 /// From this purity on a pixel may be screen.
 const PURE: f32 = 0.10;
 
+/// A screen other than green shows this many times as much of its colour as there is green.
+const MARGIN: f64 = 3.0;
+
 /// Finds the colour of the screen: the one that covers most of the plate outside the hint.
 ///
 /// `plate` has three planes in `encoding`; `hint`, where there is one, has one plane of the same
-/// size. Without any strong colour the answer is green. Red must be purer than the others to
-/// count, since skin, wood and tungsten light are reddish.
+/// size. Green is the answer unless another colour is far ahead of it: each frame is looked at
+/// alone, and a blue jacket in a close-up must not make a blue stage of a green one for some frames
+/// of a shot. Red must be purer than the others to count, since skin, wood and tungsten light are
+/// reddish.
 ///
 /// # Errors
 /// When a picture is empty or not of the planes and size said.
@@ -59,7 +64,7 @@ pub fn detect(plate: &Planes, encoding: Encoding, hint: Option<&Planes>) -> Resu
             })
             .sum()
     };
-    let mut best = (Screen::Green, score(Screen::Green));
+    let mut best = (Screen::Green, MARGIN * score(Screen::Green));
     for screen in [Screen::Blue, Screen::Red] {
         let score = score(screen);
         if score > best.1 {
@@ -77,7 +82,7 @@ pub fn detect(plate: &Planes, encoding: Encoding, hint: Option<&Planes>) -> Resu
 /// (eyes, buttons) that are not surely screen are filled, the rest is eroded and blurred by about one part in a hundred of the picture's long side.
 ///
 /// # Errors
-/// When the plate is empty or has other planes than three.
+/// When the plate is empty or has other planes than three, or memory is short.
 pub fn hint_from_screen(plate: &Planes, encoding: Encoding, screen: Screen) -> Result<Planes> {
     plate.check("plate", &[3], "3")?;
     let small = reduced(plate, encoding);
@@ -89,7 +94,7 @@ pub fn hint_from_screen(plate: &Planes, encoding: Encoding, screen: Screen) -> R
     let (purity, excess) = (map(purity), map(excess));
     let Some(typical) = Typical::of(purity.data(), excess.data()) else {
         // No screen to speak of: all of it is subject.
-        let mut all = Planes::new(plate.width(), plate.height(), 1);
+        let mut all = Planes::try_new(plate.width(), plate.height(), 1)?;
         all.data_mut().fill(1.0);
         return Ok(all);
     };
@@ -113,7 +118,8 @@ pub fn hint_from_screen(plate: &Planes, encoding: Encoding, screen: Screen) -> R
     };
     let core = regions::core(&subject, &how);
     let soft = blurred(&core, (0.4 * unit).round() as usize);
-    let mut hint = resize(&soft, plate.size(), Kernel::Triangle);
+    let mut hint = Planes::try_new(plate.width(), plate.height(), 1)?;
+    resize_into(&soft, &mut hint, Kernel::Triangle);
     hint.data_mut()
         .par_chunks_mut(1 << 16)
         .for_each(|values| values.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0)));
@@ -332,6 +338,24 @@ mod tests {
                 let mut linear = plate.clone();
                 curve::row_to_linear(linear.data_mut(), Negative::Clamp);
                 assert_eq!(detect(&linear, Encoding::Linear, None).unwrap(), *screen);
+            }
+        }
+    }
+
+    #[test]
+    fn a_jacket_before_a_green_screen_is_no_screen() {
+        for screen in [Screen::Blue, Screen::Red] {
+            for part in [0.0, 0.3, 0.5, 0.7] {
+                let mut plate = Planes::new(200, 100, 3);
+                for y in 0..100 {
+                    for x in 0..200 {
+                        let jacket = (x as f32) < 200.0 * part;
+                        let channel = if jacket { screen.channel() } else { 1 };
+                        plate.row_mut(channel, y)[x] = 0.6;
+                    }
+                }
+                let found = detect(&plate, Encoding::Srgb, None).unwrap();
+                assert_eq!(found, Screen::Green, "{screen:?} over {part} of the frame");
             }
         }
     }

@@ -86,7 +86,7 @@ choice! {
         Composite = "composite",
         /// The hint that the network was given. Data, never colour-converted.
         Hint = "hint",
-        /// The plate as it came, with the new alpha beside it, straight.
+        /// The plate as it came, multiplied by the new alpha.
         SourceMatte = "sourceMatte",
     }
 }
@@ -108,7 +108,7 @@ choice! {
 choice! {
     /// Which channel of the Hint clip is read.
     HintChannel, "hintChannel" {
-        /// By the clip's components and by what its alpha holds ([`super::hint`] has the rule).
+        /// By the clip's components, its alpha and its colour ([`super::hint`] has the rule).
         Auto = "auto",
         /// Alpha.
         Alpha = "alpha",
@@ -136,7 +136,7 @@ choice! {
 choice! {
     /// How the plate's values are to be read.
     InputColour, "inputColor" {
-        /// By the host's word, or by depth: integers are sRGB, floats are linear.
+        /// By depth: integers are sRGB, floats are linear.
         Auto = "auto",
         /// sRGB-encoded, Rec. 709 primaries.
         Srgb = "srgb",
@@ -322,7 +322,8 @@ pub struct FinishSettings {
 }
 
 impl Default for FinishSettings {
-    /// The original's defaults: despill 1, average; despeckle 400.
+    /// The original's defaults: despill 1, average; despeckle 400. The panel's are those of its
+    /// table, where despill is half as strong.
     fn default() -> Self {
         Self {
             screen: Screen::Green,

@@ -238,6 +238,7 @@ mod tests {
             },
             screen: Screen::Green,
             exchange: Screen::Green,
+            hint: String::new(),
             device: String::new(),
             milliseconds: 0.0,
         }

@@ -36,6 +36,9 @@ pub struct Options {
     /// `CORRIDORKEY_SESSION_MB`: bytes that the kept sessions may need together, and one session
     /// at most; default three quarters of the memory of this process.
     pub session_bytes: u64,
+    /// Bytes that the pictures around the network may need for one frame: three quarters of the
+    /// memory of this process.
+    pub picture_bytes: u64,
     /// `CORRIDORKEY_SESSIONS`: sessions kept at most; default 4.
     pub sessions: usize,
     /// `CORRIDORKEY_IDLE_SECONDS`: after how long an unused session is released; default 120.
@@ -95,6 +98,7 @@ impl Options {
                 Some(megabytes) => megabytes * MB,
                 None => process_memory() / 4 * 3,
             },
+            picture_bytes: process_memory() / 4 * 3,
             sessions: count("CORRIDORKEY_SESSIONS", 1024)?.unwrap_or(4),
             idle: Duration::from_secs(
                 number("CORRIDORKEY_IDLE_SECONDS", 1, 1 << 24)?.unwrap_or(120),

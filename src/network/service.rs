@@ -61,6 +61,8 @@ pub struct Answer {
     pub screen: Screen,
     /// The screen whose channel changed places with green in the network's input.
     pub exchange: Screen,
+    /// Where the hint came from, for the panel.
+    pub hint: String,
     /// Where it ran, and why there, for the panel.
     pub device: String,
     /// How long the network took.
@@ -184,7 +186,7 @@ impl Service {
     }
 
     /// Waits for leave to work on a frame. Take it after the host has handed over its images, and
-    /// make no call into the host but the question whether to stop while holding it: a host may
+    /// make no call into the host but those of `control` while holding it: a host may
     /// answer a call by rendering another of our nodes, which would need leave too. Waiting for
     /// another frame's prediction in [`cache`](Self::cache) is fine: that frame has leave already.
     ///
@@ -192,6 +194,12 @@ impl Service {
     /// [`Error::Aborted`].
     pub fn admit(&self, control: &dyn Control) -> Result<Permit<'_>> {
         self.gate.enter(control)
+    }
+
+    /// Has `release` called when the last session was released because nobody used it: the moment
+    /// to give back what else is only kept for the next frame. The first word counts.
+    pub fn at_rest(&self, release: fn()) {
+        self.sessions.at_rest(release);
     }
 
     /// Runs `work` in our own threads. The calling thread waits and asks nobody: do nothing in

@@ -64,6 +64,8 @@ pub struct Sessions<E> {
     state: Mutex<State<E>>,
     changed: Condvar,
     limits: Limits,
+    /// What else is to be given back when no session is left.
+    at_rest: OnceLock<fn()>,
 }
 
 #[derive(Debug)]
@@ -146,7 +148,14 @@ impl<E: Send + Sync + 'static> Sessions<E> {
             state: Mutex::new(state),
             changed: Condvar::new(),
             limits,
+            at_rest: OnceLock::new(),
         })
+    }
+
+    /// Has `release` called whenever the last session was released for idleness or by a purge. The
+    /// first word counts.
+    pub fn at_rest(&self, release: fn()) {
+        let _ = self.at_rest.set(release);
     }
 
     /// The session of `key`, built by `build` if there is none. `bytes` is its estimated memory.
@@ -359,6 +368,10 @@ impl<E: Send + Sync + 'static> Sessions<E> {
             let mut state = self.state.lock();
             if state.ready.is_empty() && state.building.is_empty() {
                 state.watched = false;
+                drop(state);
+                if let Some(release) = self.at_rest.get() {
+                    release();
+                }
                 return;
             }
             let next = state
@@ -579,13 +592,17 @@ mod tests {
             bytes: 100,
             idle: Duration::from_millis(60),
         });
+        static RESTS: AtomicUsize = AtomicUsize::new(0);
+        sessions.at_rest(|| {
+            RESTS.fetch_add(1, Ordering::SeqCst);
+        });
         use_once(&sessions, 1, 1);
         assert_eq!(widths(&sessions), [1]);
         let begun = Instant::now();
-        while !sessions.list().is_empty() {
+        while !sessions.list().is_empty() || RESTS.load(Ordering::SeqCst) == 0 {
             assert!(
                 begun.elapsed() < Duration::from_secs(10),
-                "it was never released"
+                "it was never released, or nobody was told"
             );
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -6,12 +6,13 @@ use ofx::{
 };
 
 use super::parameters::{
-    PURGE_CACHES, REFRESH_STATUS, STATUS_DEVICE, STATUS_MODEL, STATUS_SIZE, STATUS_TIME,
+    PURGE_CACHES, REFRESH_STATUS, STATUS_DEVICE, STATUS_MODEL, STATUS_READING, STATUS_SIZE,
+    STATUS_TIME,
 };
-use super::{HINT, OUTPUT, SOURCE, Settings, status};
+use super::status::Report;
+use super::{HINT, OUTPUT, SOURCE, Settings, region, render, status};
 use crate::error::Result;
 use crate::keyer::{Association, Output};
-use crate::network::Service;
 
 /// Tells the host how the output relates its colour to its alpha, which depends on what is written.
 pub(super) fn clip_preferences(
@@ -19,7 +20,14 @@ pub(super) fn clip_preferences(
     preferences: ClipPreferences<'_>,
 ) -> Result<Handled> {
     // Preferences have no time: what shapes them does not animate.
-    let output = Settings::read_output(effect);
+    let output = match Settings::read_output(effect) {
+        Ok(output) => output,
+        // The render says so in its message; here some hosts would drop the node for it.
+        Err(error) => {
+            log::warn!("no clip preferences: {error}");
+            return Ok(Handled::Default);
+        }
+    };
     // An RGB host keeps RGB; wherever alpha exists it is wanted.
     preferences.set_components(OUTPUT, ofx::Components::Rgba)?;
     preferences.set_premultiplication(premultiplication(output))?;
@@ -41,18 +49,18 @@ pub(super) fn region_of_definition(effect: Effect<'_>, time: f64) -> Result<Opti
     if !source.connected() {
         return Ok(None);
     }
-    Ok(source
-        .region_of_definition(time)
-        .ok()
-        .filter(RectD::is_finite))
+    Ok(region::of_plate(effect, &source, time))
 }
 
-/// The network sees whole frames, so every clip is needed whole, whatever the window.
+/// The network sees whole frames, so every clip is needed whole, whatever the window. Of a hint that
+/// is everywhere the plate's region is the whole.
 pub(super) fn regions_of_interest(
     effect: Effect<'_>,
     time: f64,
     regions: RegionsOfInterest<'_>,
 ) -> Result<Handled> {
+    let source = effect.clip(SOURCE)?;
+    let plate = region::of_plate(effect, &source, time);
     for name in [SOURCE, HINT] {
         let Ok(clip) = effect.clip(name) else {
             continue;
@@ -60,11 +68,7 @@ pub(super) fn regions_of_interest(
         if !clip.connected() {
             continue;
         }
-        if let Some(region) = clip
-            .region_of_definition(time)
-            .ok()
-            .filter(RectD::is_finite)
-        {
+        if let Some(region) = region::of_clip(&clip, time).or(plate) {
             regions.set(name, region)?;
         }
     }
@@ -77,31 +81,52 @@ pub(super) fn instance_changed(effect: Effect<'_>, change: &InstanceChanged) -> 
         return Ok(Handled::Default);
     }
     match change.name.as_str() {
-        PURGE_CACHES => Service::global().purge(),
+        PURGE_CACHES => render::purge(),
         REFRESH_STATUS => {}
         // The labels themselves: setting them comes back here.
-        STATUS_MODEL | STATUS_DEVICE | STATUS_SIZE | STATUS_TIME => return Ok(Handled::Default),
-        "despeckle" => {
-            let on = effect.param("despeckle")?.get_bool()?;
-            effect.param("despeckleSize")?.set_enabled(on)?;
+        STATUS_MODEL | STATUS_DEVICE | STATUS_SIZE | STATUS_TIME | STATUS_READING => {
+            return Ok(Handled::Default);
         }
+        "despeckle" => enable_dependents(effect)?,
         _ => {}
     }
-    refresh_status(effect);
+    refresh_status(effect, change.time);
     Ok(Handled::Yes)
 }
 
-/// Writes the last render's facts into the panel. A host that hides labels loses nothing else.
-fn refresh_status(effect: Effect<'_>) {
-    let Some(report) = status::last(effect.instance_id()) else {
-        return;
+/// A new node, or one of a project that was opened. It is made whatever is the matter with its
+/// parameters: the render says so, in words.
+pub(super) fn create_instance(effect: Effect<'_>) {
+    if let Err(error) = enable_dependents(effect) {
+        log::warn!("nothing is greyed out in a new node: {error}");
+    }
+}
+
+/// Greys out what has no effect.
+fn enable_dependents(effect: Effect<'_>) -> Result<()> {
+    let enable = || {
+        let on = effect.param("despeckle")?.get_bool()?;
+        effect.param("despeckleSize")?.set_enabled(on)
     };
-    let (width, height) = report.size;
+    match enable() {
+        // A host without one of the two has nothing to grey out.
+        Err(error) if error.is_absent() => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Writes the last render's facts into the panel. A host that hides labels loses nothing else.
+fn refresh_status(effect: Effect<'_>, time: f64) {
+    let report = Settings::read(effect, time)
+        .ok()
+        .and_then(|settings| status::last(effect.instance_id(), &settings))
+        .unwrap_or_else(Report::none);
     let lines = [
         (STATUS_MODEL, report.model),
         (STATUS_DEVICE, report.device),
-        (STATUS_SIZE, format!("{width} x {height}")),
+        (STATUS_SIZE, report.size),
         (STATUS_TIME, report.time),
+        (STATUS_READING, report.reading),
     ];
     for (id, text) in lines {
         if let Err(error) = effect.param(id).and_then(|param| param.set_string(&text)) {

@@ -1,8 +1,8 @@
 //! What the plug-in tells a host about itself: contexts, depths, clips and the parameter table.
 
 use ofx::{
-    Components, Context, Depth, EffectDescriptor, ParamKind, ParamSetDescriptor, StringMode,
-    ThreadSafety,
+    Components, Context, Depth, EffectDescriptor, FieldExtraction, ParamKind, ParamSetDescriptor,
+    StringMode, ThreadSafety,
 };
 
 use super::parameters::{Group, Kind, Parameter, TABLE};
@@ -99,6 +99,8 @@ pub(super) fn describe_in_context(effect: EffectDescriptor<'_>, context: Context
             .optional(optional)?
             // The hint is no mask clip: hosts let those be switched off, and blend with them.
             .mask(false)?
+            // The network sees whole frames. Of interlaced ones the rows of a field are written.
+            .field_extraction(FieldExtraction::Both)?
             .tiles(false)?
             .temporal_access(false)?;
     }

@@ -1,14 +1,16 @@
 //! From the host's images to planes aligned with the plate.
 //!
 //! Every clip is addressed by its own bounds in canonical coordinates and never stretched: where
-//! it has no pixels it is 0. Rows are turned here, once: OpenFX counts y upwards, our planes have
+//! it has no pixels it is 0; only around the plate its edge is repeated, out to the lattice of the
+//! network ([`Geometry::on_lattice`](crate::keyer::Geometry::on_lattice)). Rows are turned here, once: OpenFX counts y upwards, our planes have
 //! the highest y in row 0.
 
 use ofx::{Channel, Components, ImageView, RectD, RectI, Scale};
 use rayon::prelude::*;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-use crate::keyer::Planes;
+use super::sampler::Sampler;
+use crate::keyer::{Planes, Result};
 
 /// How pixels lie in canonical coordinates.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,24 +66,46 @@ pub(super) struct Placed<'a> {
     pub(super) grid: Grid,
 }
 
-/// Reads `channels` of `image` over `region`, which is in the pixels of `grid`.
+/// Reads `channels` of `image` over `region`, and around it to `frame` by repeating the region's
+/// outermost pixels. Both are in the pixels of `grid`, and `frame` holds `region`.
 ///
-/// A clip on another pixel grid (another proxy scale or pixel aspect) is sampled bilinearly at the
-/// canonical position of each pixel of the plate.
-pub(super) fn read(image: &Placed<'_>, grid: &Grid, region: RectI, channels: &[Channel]) -> Planes {
-    let (width, height) = size(region);
-    let mut planes = Planes::new(width, height, channels.len());
-    if image.grid.same(grid) {
-        for_rows(&mut planes, |row, mut rows| {
-            image
-                .view
-                .read_row(region.y2 - 1 - row as i32, region.x1, channels, &mut rows);
-        });
-    } else {
-        let sampler = Sampler::new(image, grid, region, channels);
-        for_rows(&mut planes, |row, rows| sampler.row(row, rows));
+/// A clip on another pixel grid (another proxy scale or pixel aspect) is sampled at the canonical
+/// position of each pixel.
+///
+/// # Errors
+/// [`Error::Memory`](crate::keyer::Error::Memory).
+pub(super) fn read(
+    image: &Placed<'_>,
+    grid: &Grid,
+    region: RectI,
+    frame: RectI,
+    channels: &[Channel],
+) -> Result<Planes> {
+    let (width, height) = size(frame);
+    let mut planes = Planes::try_new(width, height, channels.len())?;
+    if region.is_empty() {
+        return Ok(planes);
     }
-    planes
+    let sampler = (!image.grid.same(grid)).then(|| Sampler::new(image, grid, region, channels));
+    let left = region.x1.abs_diff(frame.x1) as usize;
+    let columns = left..left + region.width() as usize;
+    for_rows(&mut planes, |row, mut rows| {
+        let y = (frame.y2 - 1 - row as i32).clamp(region.y1, region.y2 - 1);
+        let mut inside: Vec<&mut [f32]> = rows
+            .iter_mut()
+            .map(|row| &mut row[columns.clone()])
+            .collect();
+        match &sampler {
+            Some(sampler) => sampler.row(y.abs_diff(region.y2 - 1) as usize, inside),
+            None => image.view.read_row(y, region.x1, channels, &mut inside),
+        }
+        for row in rows {
+            let (first, last) = (row[columns.start], row[columns.end - 1]);
+            row[..columns.start].fill(first);
+            row[columns.end..].fill(last);
+        }
+    });
+    Ok(planes)
 }
 
 /// Calls `fill(row, one slice per channel)` for every row, in parallel.
@@ -101,57 +125,6 @@ fn for_rows(planes: &mut Planes, fill: impl Fn(usize, Vec<&mut [f32]>) + Sync) {
     rows.into_par_iter()
         .enumerate()
         .for_each(|(row, slices)| fill(row, slices));
-}
-
-/// Bilinear reading on another pixel grid.
-struct Sampler<'a> {
-    view: ImageView<'a>,
-    channels: &'a [Channel],
-    /// Per column: left pixel and weight of the right one.
-    columns: Vec<(i32, f32)>,
-    /// Per row, the same upwards.
-    rows: Vec<(i32, f32)>,
-}
-
-impl<'a> Sampler<'a> {
-    fn new(image: &Placed<'a>, grid: &Grid, region: RectI, channels: &'a [Channel]) -> Self {
-        let across =
-            (image.grid.scale.x / image.grid.pixel_aspect) / (grid.scale.x / grid.pixel_aspect);
-        let up = image.grid.scale.y / grid.scale.y;
-        let place = |pixel: i32, ratio: f64| {
-            let position = (f64::from(pixel) + 0.5) * ratio - 0.5;
-            let floor = position.floor();
-            (floor as i32, (position - floor) as f32)
-        };
-        Self {
-            view: image.view,
-            channels,
-            columns: (region.x1..region.x2).map(|x| place(x, across)).collect(),
-            rows: (region.y1..region.y2).rev().map(|y| place(y, up)).collect(),
-        }
-    }
-
-    fn row(&self, row: usize, mut out: Vec<&mut [f32]>) {
-        let (Some(first), Some(last)) = (self.columns.first(), self.columns.last()) else {
-            return;
-        };
-        let (y, upper) = self.rows[row];
-        let length = (last.0 - first.0 + 2) as usize;
-        let mut near = vec![vec![0.0; length]; self.channels.len()];
-        let mut far = near.clone();
-        let mut slices: Vec<&mut [f32]> = near.iter_mut().map(Vec::as_mut_slice).collect();
-        self.view.read_row(y, first.0, self.channels, &mut slices);
-        let mut slices: Vec<&mut [f32]> = far.iter_mut().map(Vec::as_mut_slice).collect();
-        self.view
-            .read_row(y + 1, first.0, self.channels, &mut slices);
-        for (channel, out) in out.iter_mut().enumerate() {
-            for (value, &(x, right)) in out.iter_mut().zip(&self.columns) {
-                let at = (x - first.0) as usize;
-                let mix = |row: &[f32]| row[at] * (1.0 - right) + row[at + 1] * right;
-                *value = mix(&near[channel]) * (1.0 - upper) + mix(&far[channel]) * upper;
-            }
-        }
-    }
 }
 
 /// Width and height of a region; empty regions have none.

@@ -5,11 +5,14 @@ mod actions;
 mod describe;
 pub mod document;
 mod fetch;
+mod frame;
 pub mod logging;
 pub mod parameters;
 mod patience;
 mod read;
+mod region;
 mod render;
+mod sampler;
 mod settings;
 mod stages;
 mod status;
@@ -66,6 +69,11 @@ impl Plugin for CorridorKey {
         describe::describe_in_context(effect, context)
     }
 
+    fn create_instance(effect: Effect<'_>) -> Result<(), Error> {
+        actions::create_instance(effect);
+        Ok(())
+    }
+
     fn destroy_instance(effect: Effect<'_>) -> Result<(), Error> {
         status::forget(effect.instance_id());
         Ok(())
@@ -105,7 +113,7 @@ impl Plugin for CorridorKey {
     }
 
     fn purge_caches(_effect: Effect<'_>) -> Result<Handled, Error> {
-        crate::network::Service::global().purge();
+        render::purge();
         Ok(Handled::Yes)
     }
 }

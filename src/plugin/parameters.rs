@@ -157,7 +157,7 @@ pub static TABLE: &[Parameter] = &[
     parameter(
         "screenColor",
         "Screen Colour",
-        "The colour of the screen behind the subject. Auto looks at the plate.",
+        "The colour of the screen behind the subject. Auto looks at each frame and says green unless another colour is far ahead; name the colour for a whole shot.",
         Group::Setup,
         Kind::Choice(
             &[
@@ -254,7 +254,7 @@ pub static TABLE: &[Parameter] = &[
     parameter(
         "hintChannel",
         "Hint Channel",
-        "Which channel of the Hint input is the hint. Auto takes alpha where alpha says anything, else the picture's brightness.",
+        "Which channel of the Hint input is the hint. Auto takes alpha, or the brightness of a black and white picture whose alpha is the same everywhere.",
         Group::Hint,
         Kind::Choice(
             &[
@@ -365,9 +365,16 @@ pub static TABLE: &[Parameter] = &[
         Kind::Label,
     ),
     parameter(
+        STATUS_READING,
+        "Read as",
+        "How the last frame was read: its encoding, the colour of its screen, and where the hint came from.",
+        Group::Status,
+        Kind::Label,
+    ),
+    parameter(
         REFRESH_STATUS,
         "Refresh Status",
-        "Reads the four lines above anew.",
+        "Reads the five lines above anew.",
         Group::Status,
         Kind::Button,
     ),
@@ -388,14 +395,17 @@ pub const STATUS_DEVICE: &str = "statusDevice";
 pub const STATUS_SIZE: &str = "statusSize";
 /// Id of the label that gives the last frame's time.
 pub const STATUS_TIME: &str = "statusTime";
+/// Id of the label that says how plate and hint were read.
+pub const STATUS_READING: &str = "statusReading";
 /// Id of the button that refreshes the labels.
 pub const REFRESH_STATUS: &str = "refreshStatus";
 /// Id of the button that empties the caches.
 pub const PURGE_CACHES: &str = "purgeCaches";
 
-/// The entry of a choice; an index that a newer version may have stored becomes the first entry.
+/// The entry of a choice. Whoever reads an index from a host or a user holds it against the table's
+/// list first, which has an entry for each of `all`.
 fn at<T: Copy>(all: &[T], index: usize) -> T {
-    all.get(index).copied().unwrap_or(all[0])
+    all[index]
 }
 
 impl Default for Settings {

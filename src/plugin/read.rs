@@ -4,64 +4,100 @@ use ofx::Effect;
 
 use super::Settings;
 use super::parameters::{Kind, TABLE};
-use crate::keyer::Output;
+use crate::error::Result;
+use crate::keyer::{self, Output};
 
 impl Settings {
     /// Reads every parameter at a time.
     ///
     /// A parameter that a host does not offer (simple hosts know only numbers) keeps the table's
     /// default: the artist could not have set it.
-    pub(super) fn read(effect: Effect<'_>, time: f64) -> Self {
+    ///
+    /// # Errors
+    /// When the host fails to tell a value in any other way, and for a choice that this version
+    /// does not have: a default in its place would be another picture than the project says.
+    pub(super) fn read(effect: Effect<'_>, time: f64) -> Result<Self> {
         let mut settings = Self::default();
         for parameter in TABLE {
-            let Ok(param) = effect.param(parameter.id) else {
-                log::debug!(
-                    "the host has no parameter {}: its default stands",
-                    parameter.id
-                );
+            if matches!(parameter.kind, Kind::Label | Kind::Button) {
+                continue;
+            }
+            let id = parameter.id;
+            let Some(param) = offered(id, effect.param(id))? else {
                 continue;
             };
-            let read = match parameter.kind {
-                // A negative index is a host's "none": the first entry.
-                Kind::Choice(_, set) => param
-                    .get_choice_at(time)
-                    .map(|index| set(&mut settings, usize::try_from(index).unwrap_or(0))),
+            match parameter.kind {
+                Kind::Choice(choices, set) => {
+                    if let Some(index) = offered(id, param.get_choice_at(time))? {
+                        set(&mut settings, known(id, index, choices.len())?);
+                    }
+                }
                 Kind::Double { range, set, .. } => {
                     // Hosts may pass what an expression gave; the range is the contract below.
-                    param.get_f64_at(time).map(|value| {
-                        if value.is_finite() {
-                            set(&mut settings, value.clamp(range.0, range.1));
-                        }
-                    })
+                    let value = offered(id, param.get_f64_at(time))?;
+                    if let Some(value) = value.filter(|value| value.is_finite()) {
+                        set(&mut settings, value.clamp(range.0, range.1));
+                    }
                 }
-                Kind::Integer { range, set, .. } => param
-                    .get_i32_at(time)
-                    .map(|value| set(&mut settings, value.clamp(range.0, range.1))),
+                Kind::Integer { range, set, .. } => {
+                    if let Some(value) = offered(id, param.get_i32_at(time))? {
+                        set(&mut settings, value.clamp(range.0, range.1));
+                    }
+                }
                 Kind::Boolean { set, .. } => {
-                    param.get_bool_at(time).map(|on| set(&mut settings, on))
+                    if let Some(on) = offered(id, param.get_bool_at(time))? {
+                        set(&mut settings, on);
+                    }
                 }
-                Kind::Text(set) => param
-                    .get_string_at(time)
-                    .map(|text| set(&mut settings, text.trim().to_owned())),
-                Kind::Label | Kind::Button => Ok(()),
-            };
-            if let Err(error) = read {
-                log::debug!(
-                    "the host does not give {}: {error}; its default stands",
-                    parameter.id
-                );
+                Kind::Text(set) => {
+                    if let Some(text) = offered(id, param.get_string_at(time))? {
+                        set(&mut settings, text.trim().to_owned());
+                    }
+                }
+                Kind::Label | Kind::Button => {}
             }
         }
-        settings
+        Ok(settings)
     }
 
     /// Reads the one parameter that clip preferences depend on.
-    pub(super) fn read_output(effect: Effect<'_>) -> Output {
-        let index = effect.param("output").and_then(|param| param.get_choice());
-        index
-            .ok()
-            .and_then(|index| usize::try_from(index).ok())
-            .and_then(|index| Output::ALL.get(index).copied())
-            .unwrap_or(Output::Processed)
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(super) fn read_output(effect: Effect<'_>) -> Result<Output> {
+        const ID: &str = "output";
+        let index = match offered(ID, effect.param(ID))? {
+            Some(param) => offered(ID, param.get_choice())?.unwrap_or(0),
+            None => 0,
+        };
+        Ok(Output::ALL[known(ID, index, Output::ALL.len())?])
     }
+}
+
+/// What the host answered; `None` where it does not have such a thing at all.
+fn offered<T>(id: &str, answer: ofx::Result<T>) -> Result<Option<T>> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_absent() => {
+            log::debug!("the host does not give {id}: {error}; its default stands");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// An index that the list has.
+fn known(setting: &'static str, index: i32, length: usize) -> Result<usize> {
+    usize::try_from(index)
+        .ok()
+        .filter(|index| *index < length)
+        .ok_or_else(|| {
+            let last = length - 1;
+            keyer::Error::UnknownIndex {
+                setting,
+                index,
+                last,
+            }
+            .into()
+        })
 }

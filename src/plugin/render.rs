@@ -1,39 +1,43 @@
 //! One frame: settings, images, prediction, key, pixels.
 //!
 //! No lock of ours is held while the host is called, but for the turn that bounds the frames in
-//! flight, under which the host is only asked whether to stop; and every call into the host happens
-//! on the thread that the host rendered on.
+//! flight, under which the host is asked whether to stop and, in frames that take long, told how
+//! far they are; and every call into the host happens on the thread that the host rendered on.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use ofx::{
-    Channel, Clip, Components, Depth, Effect, Image, ImageView, RectD, RectI, RenderArgs, RowMut,
-    Scale,
-};
+use ofx::{Clip, Effect, Field, Image, RectD, RectI, RenderArgs, RowMut, Scale};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::fetch::{self, Grid, Placed, RGB};
+use super::fetch::{self, Grid, Placed};
+use super::frame::{self, Frame};
 use super::patience::Patience;
 use super::stages::Stages;
 use super::status::{self, Report};
-use super::{HINT, OUTPUT, SOURCE, Settings};
+use super::{HINT, OUTPUT, SOURCE, Settings, region};
 use crate::error::{Error, Result};
 use crate::keyer::{
-    self, Composition, Encoding, Geometry, HintChannel, HintSource, InputColour, Layers, Output,
-    PixelScale, Planes, Pool, Screen, Size,
+    self, Bounds, Composition, Geometry, HintSource, Layers, Output, PixelScale, Planes, Pool,
+    Screen,
 };
 use crate::network::{Answer, Model, Request, Service};
 
-/// Scratch planes kept between frames: enough for one UHD frame in flight.
-static SCRATCH: LazyLock<Pool> = LazyLock::new(|| Pool::new(512 << 20));
+/// Scratch planes kept between frames, while there are frames: enough for one UHD frame in flight.
+static SCRATCH: LazyLock<Pool> = LazyLock::new(|| {
+    Service::global().at_rest(|| SCRATCH.purge());
+    Pool::new(512 << 20)
+});
 
-/// A side longer than this is a host's "infinite", not a plate.
-const LONGEST_SIDE: f64 = 65536.0;
+/// Gives back all memory that is not in use.
+pub(super) fn purge() {
+    Service::global().purge();
+    SCRATCH.purge();
+}
 
 /// Renders the window.
 pub(super) fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
     let stages = Stages::start();
-    let settings = Settings::read(effect, arguments.time);
+    let settings = Settings::read(effect, arguments.time)?;
     let service = Service::global();
     let patience = Patience::new(&effect);
 
@@ -54,69 +58,64 @@ pub(super) fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
             .unwrap_or_else(|| source.pixel_aspect()),
     };
     let plate = placed(&source_image, &source);
-    let canonical = canonical_region(&source, &plate, arguments.time);
+    let canonical = region::of_plate(effect, &source, arguments.time)
+        .unwrap_or_else(|| plate.grid.canonical(plate.view.bounds()));
+    // The hint is looked at, not used: neither model nor network size matter.
+    let network = match settings.output.shows_key() {
+        true => Some(Network::new(service, &settings, &grid, canonical)?),
+        false => None,
+    };
     let region = grid.pixels(canonical);
-    let full_scale = Grid {
-        scale: Scale { x: 1.0, y: 1.0 },
-        ..grid
-    }
-    .pixels(canonical);
-    let model = service.models().find(&settings.model)?;
-    let geometry = Geometry::new(
-        size(region),
-        size(full_scale),
-        &model.size_rule,
-        settings.resolution,
-    )?;
     let frame = Frame {
-        encoding: encoding(settings.input, plate.view.depth()),
+        encoding: frame::encoding(settings.input, plate.view.depth()),
         scale: pixel_scale(&grid),
         hint: hint_image.as_ref().map(|(image, clip)| placed(image, clip)),
         settings,
         plate,
         grid,
         region,
-        model,
-        geometry,
+        frame: network.as_ref().map_or(region, |network| network.frame),
         stages,
     };
+    let seen = network.as_ref().map(|network| network.geometry.network);
+    frame.check_memory(seen, service.options().picture_bytes)?;
 
     let _turn = service.admit(&patience)?;
-    let key = frame.stages.time("fingerprint", || {
-        service.install(|| Ok::<_, Error>(frame.key()))
-    })?;
-    let mut ran = false;
-    let answer = service.cache().get_or_compute(key, &patience, || {
-        ran = true;
-        frame.predict(service, &patience)
-    })?;
+    let shown = match &network {
+        Some(network) => network.shown(&frame, service, &patience)?,
+        None => Shown::hint(&frame, service)?,
+    };
     patience.check()?;
     let mut view = output_image.view_mut();
     let window = arguments.window.intersect(&view.bounds());
     let inside = window.intersect(&region);
+    let asked = |row: &RowMut<'_>| is_of(row.y(), arguments.field);
     if inside != window {
         // Beyond the plate there is nothing: transparent black.
         let nothing = vec![0.0; window.width() as usize];
-        for mut row in view.rows_mut(window) {
+        for mut row in view.rows_mut(window).into_iter().filter(asked) {
             row.write(&[&nothing, &nothing, &nothing, &nothing]);
         }
     }
-    let rows = view.rows_mut(inside);
-    service.install(|| frame.write(&answer, inside, rows))?;
+    if !inside.is_empty() {
+        let rows = view.rows_mut(inside).into_iter().filter(asked).collect();
+        service.install(|| write(&frame, &shown, inside, rows))?;
+    }
 
-    let source = if ran { "" } else { "stored prediction, " };
-    let time = format!("{source}{}", frame.stages);
-    log::debug!("frame {}: {time}", arguments.time);
-    status::remember(
-        effect.instance_id(),
-        Report {
-            model: format!("{} {}", frame.model.name, frame.model.version),
-            device: answer.device.clone(),
-            size: (frame.geometry.network.width, frame.geometry.network.height),
-            time,
-        },
-    );
+    let mut report = shown.report;
+    report.time.push_str(&frame.stages.to_string());
+    log::debug!("frame {}: {}", arguments.time, report.time);
+    status::remember(effect.instance_id(), &frame.settings, report);
     Ok(())
+}
+
+/// Whether a row is of the field that is to be rendered. Fields are counted from the lowest row.
+fn is_of(y: i32, field: Field) -> bool {
+    match field {
+        Field::None | Field::Both => true,
+        Field::Lower => y.rem_euclid(2) == 0,
+        Field::Upper => y.rem_euclid(2) == 1,
+    }
 }
 
 /// The hint's image, when the settings ask for the Hint input.
@@ -161,29 +160,6 @@ fn placed<'a>(image: &'a Image<'_>, clip: &Clip<'_>) -> Placed<'a> {
     }
 }
 
-/// Where the plate lies, in canonical coordinates: its region of definition, or what its image
-/// covers when the host does not say (or says "everywhere").
-fn canonical_region(clip: &Clip<'_>, plate: &Placed<'_>, time: f64) -> RectD {
-    let usable = |region: &RectD| {
-        let within = |a: f64, b: f64| b > a && (b - a) <= LONGEST_SIDE;
-        within(region.x1, region.x2) && within(region.y1, region.y2)
-    };
-    clip.region_of_definition(time)
-        .ok()
-        .filter(usable)
-        .unwrap_or_else(|| plate.grid.canonical(plate.view.bounds()))
-}
-
-/// What the Source clip's values mean.
-fn encoding(input: InputColour, depth: Depth) -> Encoding {
-    match (input, depth) {
-        (InputColour::Srgb, _) | (InputColour::Auto, Depth::Byte | Depth::Short) => Encoding::Srgb,
-        (InputColour::Linear, _) | (InputColour::Auto, Depth::Half | Depth::Float) => {
-            Encoding::Linear
-        }
-    }
-}
-
 /// Pixels of the render per square full-scale pixel of the plate.
 fn pixel_scale(grid: &Grid) -> PixelScale {
     PixelScale {
@@ -192,154 +168,193 @@ fn pixel_scale(grid: &Grid) -> PixelScale {
     }
 }
 
-fn size(region: RectI) -> Size {
-    let (width, height) = fetch::size(region);
-    Size::new(width, height)
+/// What is written, and what there is to say about it.
+struct Shown {
+    picture: Picture,
+    report: Report,
 }
 
-/// Everything that the pixels of one frame depend on.
-struct Frame<'a> {
-    settings: Settings,
-    plate: Placed<'a>,
-    hint: Option<Placed<'a>>,
-    /// The pixels of the output.
-    grid: Grid,
-    /// The whole plate in those pixels.
-    region: RectI,
-    encoding: Encoding,
-    scale: PixelScale,
+enum Picture {
+    /// The key of an answer.
+    Key(Box<Finish>),
+    /// A hint over the frame.
+    Hint(Planes),
+}
+
+/// An answer, and what makes a key of it.
+struct Finish {
+    answer: Arc<Answer>,
+    geometry: Geometry,
+    screen: Screen,
+}
+
+impl Shown {
+    /// The hint alone: made without a model, so that it can be seen where none works.
+    fn hint(frame: &Frame<'_>, service: &Service) -> Result<Self> {
+        let told = service.install(|| {
+            let plate = frame.plate()?;
+            frame.stages.time("hint", || frame.told(&plate, false))
+        })?;
+        let unused = "not needed to show the hint";
+        let report = Report {
+            model: unused.into(),
+            device: unused.into(),
+            size: unused.into(),
+            time: String::new(),
+            reading: frame.reading(told.screen, &told.words),
+        };
+        Ok(Self {
+            picture: Picture::Hint(told.hint),
+            report,
+        })
+    }
+}
+
+/// The model, and how it sees the plate.
+struct Network {
     model: Model,
     geometry: Geometry,
-    stages: Stages,
+    /// What it sees, in the pixels of the output.
+    frame: RectI,
 }
 
-impl Frame<'_> {
+impl Network {
+    fn new(service: &Service, settings: &Settings, grid: &Grid, plate: RectD) -> Result<Self> {
+        let model = service.models().find(&settings.model)?;
+        let full_scale = Grid {
+            scale: Scale { x: 1.0, y: 1.0 },
+            ..*grid
+        };
+        let RectI { x1, y1, x2, y2 } = full_scale.pixels(plate);
+        let plate = Bounds { x1, y1, x2, y2 };
+        let (seen, geometry) = Geometry::on_lattice(plate, &model.size_rule, settings.resolution)?;
+        let Bounds { x1, y1, x2, y2 } = seen;
+        let frame = grid.pixels(full_scale.canonical(RectI { x1, y1, x2, y2 }));
+        Ok(Self {
+            model,
+            geometry: geometry.at_scale(frame::size(frame)),
+            frame,
+        })
+    }
+
+    /// The answer for a frame: kept, or made now.
+    fn shown(
+        &self,
+        frame: &Frame<'_>,
+        service: &Service,
+        patience: &Patience<'_>,
+    ) -> Result<Shown> {
+        let key = frame.stages.time("fingerprint", || {
+            service.install(|| Ok::<_, Error>(self.key(frame)))
+        })?;
+        let mut ran = false;
+        let answer = service.cache().get_or_compute(key, patience, || {
+            ran = true;
+            self.predict(frame, service, patience)
+        })?;
+        // The answer may have been made for another colour that gives the same prediction.
+        let screen = frame.settings.screen.named().unwrap_or(answer.screen);
+        let network = self.geometry.network;
+        let report = Report {
+            model: format!("{} {}", self.model.name, self.model.version),
+            device: answer.device.clone(),
+            size: format!("{} x {}", network.width, network.height),
+            time: if ran { "" } else { "stored prediction, " }.to_owned(),
+            reading: frame.reading(Some(screen), &answer.hint),
+        };
+        let finish = Finish {
+            answer,
+            geometry: self.geometry,
+            screen,
+        };
+        Ok(Shown {
+            picture: Picture::Key(Box::new(finish)),
+            report,
+        })
+    }
+
     /// A fingerprint of all that the network's answer depends on, and of nothing else.
-    fn key(&self) -> u128 {
+    fn key(&self, frame: &Frame<'_>) -> u128 {
         let mut hash = Xxh3::new();
-        hash.update(&fetch::fingerprint(&self.plate).to_le_bytes());
-        if let Some(hint) = &self.hint {
+        hash.update(&fetch::fingerprint(&frame.plate).to_le_bytes());
+        if let Some(hint) = &frame.hint {
             hash.update(&fetch::fingerprint(hint).to_le_bytes());
         }
-        let settings = &self.settings;
+        let (settings, model) = (&frame.settings, &self.model);
+        // A colour shapes the prediction through the exchange of channels, and through the hint
+        // where the hint is made from it.
+        let given = frame.hint.is_some() || settings.hint_source == HintSource::SourceAlpha;
+        let screen = settings.screen.named();
+        let exchange = screen.map(|screen| self.exchange(screen));
         // One line of text: the parts are few, and their names cannot run into each other.
         let upstream = format!(
-            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {} {:?} {:?} {:?}",
-            self.region,
-            self.grid,
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {} {:?} {:?} {:?}",
+            frame.region,
+            frame.frame,
+            frame.grid,
             self.geometry,
-            self.encoding,
+            frame.encoding,
             settings.hint_source,
             settings.hint_channel,
-            settings.screen,
+            if given { None } else { screen },
+            exchange,
             settings.device,
             settings.precision,
-            self.model.sha256,
-            self.model.full_id(),
-            self.model.normalisation,
-            self.model.screens,
-            settings.refiner_strength,
+            model.sha256,
+            model.full_id(),
+            model.normalisation,
+            model.screens,
+            model.refiner.as_ref().map(|_| settings.refiner_strength),
         );
         hash.update(upstream.as_bytes());
         hash.digest128()
     }
 
-    fn plate(&self) -> Planes {
-        self.stages.time("read", || {
-            fetch::read(&self.plate, &self.grid, self.region, &RGB)
-        })
-    }
-
-    /// The hint that somebody gave: from the Hint clip or the plate's own alpha, over the region.
-    fn given_hint(&self) -> Result<Option<Planes>> {
-        let (image, channels, choice) = match (&self.hint, self.settings.hint_source) {
-            (Some(hint), _) => (
-                hint,
-                fetch::hint_channels(hint.view.components()),
-                self.settings.hint_channel,
-            ),
-            (None, HintSource::SourceAlpha) => {
-                (&self.plate, &[Channel::Alpha] as &[_], HintChannel::Alpha)
-            }
-            (None, _) => return Ok(None),
-        };
-        // Which channel speaks is decided on the clip's own pixels: the nothing around a small
-        // clip would make an alpha that is solid everywhere look as if it said something.
-        let bounds = image.view.bounds();
-        let own = fetch::read(image, &image.grid, bounds, channels);
-        let hint = keyer::hint_from_clip(&own, choice)?;
-        if bounds == self.region && image.grid == self.grid {
-            return Ok(Some(hint));
+    /// The screen whose channel changes places with green on the way into the network. A model
+    /// that knows the colour sees the plate as it is.
+    fn exchange(&self, screen: Screen) -> Screen {
+        if self.model.screens.contains(&screen) {
+            Screen::Green
+        } else {
+            screen
         }
-        let row_bytes = hint.width() * size_of::<f32>();
-        let view = ImageView::from_bytes(
-            bytemuck::cast_slice(hint.data()),
-            bounds,
-            Depth::Float,
-            Components::Alpha,
-            // Our row 0 is the highest.
-            -(row_bytes as isize),
-        )
-        .map_err(|error| Error::Clip(format!("the Hint input cannot be used: {error}")))?;
-        let placed = Placed {
-            view,
-            grid: image.grid,
-        };
-        Ok(Some(fetch::read(
-            &placed,
-            &self.grid,
-            self.region,
-            &[Channel::Alpha],
-        )))
-    }
-
-    /// The screen's colour and the hint, before the network's resize.
-    fn screen_and_hint(&self, plate: &Planes) -> Result<(Screen, Planes)> {
-        let given = self.given_hint()?;
-        let screen = match self.settings.screen.named() {
-            Some(screen) => screen,
-            None => keyer::detect(plate, self.encoding, given.as_ref())?,
-        };
-        let hint = match given {
-            Some(hint) => hint,
-            None => keyer::hint_from_screen(plate, self.encoding, screen)?,
-        };
-        Ok((screen, hint))
     }
 
     /// Runs the network.
-    fn predict(&self, service: &Service, patience: &Patience<'_>) -> Result<Answer> {
-        let (input, screen, exchange) = service.install(|| {
-            let plate = self.plate();
-            let (screen, hint) = self.stages.time("hint", || self.screen_and_hint(&plate))?;
-            // A model that knows the colour sees the plate as it is.
-            let exchange = if self.model.screens.contains(&screen) {
-                Screen::Green
-            } else {
-                screen
-            };
+    fn predict(
+        &self,
+        frame: &Frame<'_>,
+        service: &Service,
+        patience: &Patience<'_>,
+    ) -> Result<Answer> {
+        let (input, screen, exchange, hint) = service.install(|| {
+            let plate = frame.plate()?;
+            let told = frame.stages.time("hint", || frame.told(&plate, true))?;
+            // It was asked for, so that it is there.
+            let screen = told.screen.unwrap_or(Screen::Green);
+            let exchange = self.exchange(screen);
             let prepare = || {
                 keyer::prepare(
                     &plate,
-                    &hint,
+                    &told.hint,
                     &self.geometry,
-                    self.encoding,
+                    frame.encoding,
                     exchange,
                     &self.model.normalisation,
                     &SCRATCH,
                 )
             };
-            let input = self.stages.time("prepare", prepare)?;
-            Ok::<_, Error>((input, screen, exchange))
+            let input = frame.stages.time("prepare", prepare)?;
+            Ok::<_, Error>((input, screen, exchange, told.words))
         })?;
         let request = Request {
             model: &self.model,
-            device: self.settings.device,
-            precision: self.settings.precision,
+            device: frame.settings.device,
+            precision: frame.settings.precision,
             input: &input,
-            refiner_strength: self.settings.refiner_strength,
+            refiner_strength: frame.settings.refiner_strength,
         };
-        let outcome = self
+        let outcome = frame
             .stages
             .time("network", || service.predict(&request, patience))?;
         SCRATCH.give(input.data);
@@ -352,57 +367,57 @@ impl Frame<'_> {
             prediction: outcome.prediction,
             screen,
             exchange,
+            hint,
             device,
             milliseconds: outcome.milliseconds,
         })
     }
+}
 
-    /// Finishes the key and writes the rows of a window that lies inside the plate.
-    fn write(&self, answer: &Answer, window: RectI, rows: Vec<RowMut<'_>>) -> Result<()> {
-        if window.is_empty() {
-            return Ok(());
-        }
-        // Row 0 of the planes is the highest y.
-        let from_top = |y: i32| y.abs_diff(self.region.y2 - 1) as usize;
-        let shown = from_top(window.y2 - 1)..from_top(window.y1) + 1;
-        let left = window.x1.abs_diff(self.region.x1) as usize;
+/// Finishes the picture and writes the rows of a window that lies inside the plate.
+fn write(frame: &Frame<'_>, shown: &Shown, window: RectI, rows: Vec<RowMut<'_>>) -> Result<()> {
+    // Row 0 of the planes is the highest y.
+    let from_top = |y: i32| y.abs_diff(frame.frame.y2 - 1) as usize;
+    let left = window.x1.abs_diff(frame.frame.x1) as usize;
+    let columns = left..left + window.width() as usize;
+    let mode = frame.settings.output;
 
-        let mode = self.settings.output;
-        let finish = self.settings.finish(answer.screen, self.scale);
-        let make = || {
-            let (prediction, exchange) = (&answer.prediction, answer.exchange);
-            keyer::finish(
+    let key = match &shown.picture {
+        Picture::Hint(_) => None,
+        Picture::Key(finish) => {
+            let wanted = from_top(window.y2 - 1)..from_top(window.y1) + 1;
+            let settings = frame.settings.finish(finish.screen, frame.scale);
+            let Answer {
                 prediction,
-                &self.geometry,
                 exchange,
-                &finish,
-                shown,
-                &SCRATCH,
-            )
-        };
-        let key = match mode {
-            Output::Hint => None,
-            _ => Some(self.stages.time("key", make)?),
-        };
-        let plate = matches!(mode, Output::SourceMatte | Output::Hint).then(|| self.plate());
-        let hint = match (mode, &plate) {
-            (Output::Hint, Some(plate)) => Some(self.screen_and_hint(plate)?.1),
-            _ => None,
-        };
-        let layers = Layers {
-            key: key.as_ref(),
-            plate: plate.as_ref(),
-            hint: hint.as_ref(),
-        };
-        let picture = Composition::new(mode, self.encoding, layers, self.scale)?;
-        let rows = rows
-            .into_iter()
-            .map(|row| (from_top(row.y()), row))
-            .collect();
-        let columns = left..left + window.width() as usize;
-        let write = |mut row: RowMut<'_>, planes: &[&[f32]; 4]| row.write(planes);
-        self.stages
-            .time("write", || picture.for_each_row(columns, rows, write))?;
-        Ok(())
-    }
+                ..
+            } = &*finish.answer;
+            let geometry = &finish.geometry;
+            let make =
+                || keyer::finish(prediction, geometry, *exchange, &settings, wanted, &SCRATCH);
+            Some(frame.stages.time("key", make)?)
+        }
+    };
+    let plate = match mode {
+        Output::SourceMatte => Some(frame.plate()?),
+        _ => None,
+    };
+    let layers = Layers {
+        key: key.as_ref(),
+        plate: plate.as_ref(),
+        hint: match &shown.picture {
+            Picture::Hint(hint) => Some(hint),
+            Picture::Key(_) => None,
+        },
+    };
+    let picture = Composition::new(mode, frame.encoding, layers, frame.scale)?;
+    let rows = rows
+        .into_iter()
+        .map(|row| (from_top(row.y()), row))
+        .collect();
+    let write = |mut row: RowMut<'_>, planes: &[&[f32]; 4]| row.write(planes);
+    frame
+        .stages
+        .time("write", || picture.for_each_row(columns, rows, write))?;
+    Ok(())
 }

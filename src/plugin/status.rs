@@ -1,11 +1,19 @@
 //! What each node last did, for the read-only lines of the panel.
 //!
 //! Renders write here from any thread; the panel reads it only inside InstanceChanged, the one
-//! action in which OpenFX lets a plug-in set parameters.
+//! action in which OpenFX lets a plug-in set parameters. Many hosts render on instances of their
+//! own, made for a frame and destroyed after it, and not on the one that the panel shows. So reports
+//! outlive their instances, and a node without one of its own shows the last of a node that is set
+//! the same.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 
 use parking_lot::Mutex;
+
+use super::Settings;
+
+/// So many reports are kept.
+const KEPT: usize = 64;
 
 /// The facts of one node's last render.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,29 +23,74 @@ pub(super) struct Report {
     /// Device, with the reasons why better ones were passed over.
     pub device: String,
     /// Network size in pixels: width, height.
-    pub size: (usize, usize),
+    pub size: String,
     /// How long the frame took, in milliseconds, and whether the network ran for it.
     pub time: String,
+    /// How plate and hint were read.
+    pub reading: String,
 }
 
-static REPORTS: Mutex<Option<HashMap<usize, Report>>> = Mutex::new(None);
+impl Report {
+    /// What is shown when there is nothing to report.
+    pub(super) fn none() -> Self {
+        Self {
+            model: "no render of this node is known".into(),
+            ..Self::default()
+        }
+    }
+}
+
+struct Entry {
+    /// `None` once the instance is gone: its id may then become another's.
+    instance: Option<usize>,
+    settings: Settings,
+    report: Report,
+}
+
+/// The oldest first.
+static REPORTS: Mutex<VecDeque<Entry>> = Mutex::new(VecDeque::new());
 
 /// Remembers what the node with this instance id did.
-pub(super) fn remember(instance: usize, report: Report) {
-    REPORTS
-        .lock()
-        .get_or_insert_with(HashMap::new)
-        .insert(instance, report);
+pub(super) fn remember(instance: usize, settings: &Settings, report: Report) {
+    let entry = Entry {
+        instance: Some(instance),
+        settings: unanimated(settings),
+        report,
+    };
+    let mut reports = REPORTS.lock();
+    reports.retain(|entry| entry.instance != Some(instance));
+    if reports.len() == KEPT {
+        reports.pop_front();
+    }
+    reports.push_back(entry);
 }
 
-/// What the node last did, if it has rendered.
-pub(super) fn last(instance: usize) -> Option<Report> {
-    REPORTS.lock().as_ref()?.get(&instance).cloned()
+/// What the node last did, or another with the same settings.
+pub(super) fn last(instance: usize, settings: &Settings) -> Option<Report> {
+    let settings = unanimated(settings);
+    let reports = REPORTS.lock();
+    let newest = || reports.iter().rev();
+    newest()
+        .find(|entry| entry.instance == Some(instance))
+        .or_else(|| newest().find(|entry| entry.settings == settings))
+        .map(|entry| entry.report.clone())
 }
 
 /// The node is gone.
 pub(super) fn forget(instance: usize) {
-    if let Some(reports) = REPORTS.lock().as_mut() {
-        reports.remove(&instance);
+    for entry in REPORTS.lock().iter_mut() {
+        if entry.instance == Some(instance) {
+            entry.instance = None;
+        }
+    }
+}
+
+/// The settings without those that animate, which differ from frame to frame.
+fn unanimated(settings: &Settings) -> Settings {
+    Settings {
+        refiner_strength: 0.0,
+        despill_strength: 0.0,
+        despeckle_size: 0,
+        ..settings.clone()
     }
 }

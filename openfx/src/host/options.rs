@@ -115,6 +115,11 @@ pub struct Quirks {
     pub no_identity: bool,
     /// Instance-changed is never sent (melt).
     pub no_instance_changed: bool,
+    /// Choice parameters that tell this index, whatever was set: a project saved by a newer version
+    /// of the plug-in.
+    pub strange_choices: Vec<(String, i32)>,
+    /// Parameters whose values cannot be read: `kOfxStatFailed`.
+    pub unreadable: Vec<String>,
     /// Pixel data lies in rows of top-down order, whatever the request says (melt).
     pub top_down: bool,
     /// The binary is unmapped once the last library that uses it is dropped. A plug-in that keeps

@@ -72,7 +72,7 @@ pub(crate) struct KeyArguments {
     pub(crate) out: PathBuf,
 
     /// What to write: processed, matte, foreground, composite, hint, sourceMatte. The network runs
-    /// once a frame, however many there are.
+    /// once a frame, however many there are, unless `CORRIDORKEY_CACHE_MB` is 0.
     #[arg(
         long,
         value_name = "LIST",

@@ -242,6 +242,10 @@ pub(in crate::host) unsafe extern "C" fn get(
         {
             return Err(Status::ERR_MISSING_HOST_FEATURE);
         }
+        let quirks = &effect.host.options.quirks;
+        if quirks.unreadable.contains(&found.name) {
+            return Err(Status::FAILED);
+        }
         // SAFETY: the shim gives null or the address of its own variable.
         let time = (!time.is_null()).then(|| unsafe { time.read() });
         if time.is_some_and(|time| !time.is_finite()) {
@@ -260,6 +264,11 @@ pub(in crate::host) unsafe extern "C" fn get(
             frame.picture.as_ref().map(|picture| picture.time)
         });
         let value = found.value(time).ok_or(Status::ERR_UNSUPPORTED)?;
+        let mut strange = quirks.strange_choices.iter();
+        let value = match strange.find(|(name, _)| *name == found.name) {
+            Some((_, index)) => Value::Choice(*index),
+            None => value,
+        };
         let places = usize::try_from(count).unwrap_or(0);
         // SAFETY: the shim gives the address of an array of at least `count` places.
         let out = unsafe { std::slice::from_raw_parts(out, places) };
