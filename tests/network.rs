@@ -274,18 +274,20 @@ fn sessions_in_use_share_the_budget_and_the_next_one_waits() {
             1.0,
             &after(Duration::from_millis(300)),
         );
-        assert_eq!(waiting.unwrap_err(), Error::Aborted);
-        let sessions = bench.service.status().sessions;
-        assert_eq!(sessions.len(), 1, "only the one in use: {sessions:?}");
-        assert_eq!((bench.service.runs(), sessions[0].users), (1, 1));
-        let next = scope.spawn(|| {
-            bench.predict_with(&small, DeviceChoice::Cpu, 1.0, &|| {
-                bench.service.runs() == 2
+        let (sessions, runs) = (bench.service.status().sessions, bench.service.runs());
+        let (bench, small) = (&bench, &small);
+        let next = scope.spawn(move || {
+            bench.predict_with(small, DeviceChoice::Cpu, 1.0, &|| {
+                bench.service.runs() > runs
             })
         });
+        // Before anything can fail: a failure would wait for the busy one for ever.
         stop.store(true, Ordering::SeqCst);
         assert_eq!(busy.join().unwrap().unwrap_err(), Error::Aborted);
         assert_eq!(next.join().unwrap().unwrap_err(), Error::Aborted);
+        assert_eq!(waiting.unwrap_err(), Error::Aborted);
+        assert_eq!(sessions.len(), 1, "only the one in use: {sessions:?}");
+        assert_eq!((runs, sessions[0].users), (1, 1));
     });
     assert_eq!(bench.service.runs(), 2, "the second one had its turn");
     let sessions = bench.service.status().sessions;
