@@ -475,8 +475,11 @@ fn regions_are_the_clips_own() {
     library.assert_clean();
 }
 
+/// A clip's image at a time, if it has one.
+type Still = Option<Arc<HostImage>>;
+
 /// A clip that is everywhere by OpenFX's word, and has this picture.
-fn everywhere(image: Arc<HostImage>) -> Arc<FnClip<impl Fn(f64, Scale) -> Option<Arc<HostImage>>>> {
+fn everywhere(image: Arc<HostImage>) -> Arc<FnClip<impl Fn(f64, Scale) -> Still>> {
     let (least, most) = (f64::from(i32::MIN), f64::from(i32::MAX));
     let region = RectD::new(least, least, most, most);
     Arc::new(FnClip::new(ClipFormat::default(), region, move |_, _| {
@@ -564,7 +567,7 @@ fn at_own_scale(
     bounds: RectI,
     scale: f64,
     pixel: impl Fn(i32, i32) -> f32,
-) -> Arc<FnClip<impl Fn(f64, Scale) -> Option<Arc<HostImage>>>> {
+) -> Arc<FnClip<impl Fn(f64, Scale) -> Still>> {
     let image = picture(bounds, FLOAT, |x, y| [pixel(x, y); 4]);
     let mut image = Arc::into_inner(image).unwrap();
     image.scale = Scale { x: scale, y: scale };

@@ -76,16 +76,14 @@ impl Layout {
             (1..=length / step.max(1)).filter_map(move |count| side(length, count, step, seams))
         };
         let heights: Vec<_> = sides(height).collect();
-        let mut best: Option<(usize, (usize, usize), (usize, usize))> = None;
-        for (columns, w) in sides(width) {
-            for &(rows, h) in &heights {
-                let work = columns * rows * w * h;
-                if w * h <= pixels && best.is_none_or(|(least, ..)| work < least) {
-                    best = Some((work, (columns, w), (rows, h)));
-                }
-            }
-        }
-        let (_, (columns, w), (rows, h)) = best?;
+        let both = |(columns, w)| {
+            let all = heights.iter();
+            all.map(move |&(rows, h)| (columns, w, rows, h))
+        };
+        let (columns, w, rows, h) = sides(width)
+            .flat_map(both)
+            .filter(|(_, w, _, h)| w * h <= pixels)
+            .min_by_key(|(columns, w, rows, h)| columns * rows * w * h)?;
         Some(Self {
             width: w,
             height: h,

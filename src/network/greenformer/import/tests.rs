@@ -493,7 +493,7 @@ fn models_are_removed_with_their_weights_and_nothing_else() {
 
     let removed = remove::remove(&roots, &model.full_id()).unwrap();
     assert_eq!(removed.full_id, model.full_id());
-    assert_eq!(removed.left, [PathBuf::new(); 0]);
+    assert!(removed.left.is_empty(), "{:?}", removed.left);
     assert!(!desk.path("models/corridorkey").exists());
     let removed = remove::remove(&roots, "other").unwrap();
     assert_eq!(removed.left, [desk.path("models/other/notes.txt")]);
@@ -525,7 +525,7 @@ fn folders_inside_a_bundle_are_not_the_user_s() {
     let own = desk.path("models");
     assert_eq!(
         writable_roots(&[bundle.clone(), own.clone()]),
-        [own.clone()]
+        std::slice::from_ref(&own)
     );
     #[cfg(unix)]
     {
