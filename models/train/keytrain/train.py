@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from . import checkpoint
+from . import checkpoint, warm
 from .colour import TOP
 from .elements import Pool
 from .hints import covering_hint
@@ -34,6 +34,7 @@ def options() -> argparse.Namespace:
     add = parser.add_argument
     add("--out", type=Path, required=True, help="folder for the checkpoint")
     add("--resume", type=Path, help="folder of the checkpoint to go on from")
+    add("--start", type=Path, help="exported model to go on from, where there is no checkpoint")
     add("--seconds", type=float, default=540, help="length of this leg, start-up included")
     add("--plan", type=int, required=True, help="steps of the whole run: the cosine ends there")
     add("--origin", type=int, default=0, help="step at which this run's schedule began (for a second run on top of a first)")
@@ -163,13 +164,22 @@ def main() -> None:
     state = {"step": 0, "seconds": 0.0, "log": []}
     if o.resume:
         state = checkpoint.load(o.resume, net, smooth, optimiser)
-    average = Average(net, smooth, o.decay)
     seed = o.seed * 1000003 + state["step"] + crew.rank * 7919
     torch.manual_seed(seed)
     random.seed(seed)
 
     scenes = held_out(device, o.validation, size=o.crop) if crew.rank == 0 else []
     pool = Pool(o.pool, o.element, device)
+    if o.start:
+        torch.manual_seed(o.seed)  # every process sees the same scenes
+        random.seed(o.seed)
+        scene = make_scene(pool_of(o, device), o.batch, o.crop)
+        warm.load(net, o.start)
+        warm.calibrate(net, pack_input(scene.rgb, scene.hint).contiguous(memory_format=torch.channels_last))
+        smooth.load_state_dict(net.state_dict())
+        torch.manual_seed(seed + 1)
+        random.seed(seed + 1)
+    average = Average(net, smooth, o.decay)
     wait(device)
     say = print if crew.rank == 0 else (lambda *_, **__: None)
     say(f"{crew.size} at work; pool of {len(pool.store)} elements after {time.time() - begin:.0f} s", flush=True)
@@ -234,6 +244,11 @@ def main() -> None:
     keep()
     say(f"leg over after {time.time() - begin:.0f} s, {step - first} steps", flush=True)
     crew.leave()
+
+
+def pool_of(o: argparse.Namespace, device: torch.device) -> Pool:
+    """A small pool of its own, for one batch."""
+    return Pool(2 * o.batch, o.element, device)
 
 
 def wait(device: torch.device) -> None:

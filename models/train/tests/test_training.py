@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 import torch
 
-from keytrain import checkpoint
+from keytrain import checkpoint, warm
 from keytrain.elements import Pool
 from keytrain.evaluate import Model, scores
 from keytrain.export import manifest, rounded, store_half, to_onnx
@@ -163,6 +163,23 @@ def test_half_graph_loads_and_stays_close(tmp_path, net):
     x = plate_like(96, 160).numpy()
     for one, other in zip(run(stored, x), run(half, x)):
         assert np.abs(one - other).max() < 5e-3
+
+
+def test_training_goes_on_from_an_exported_model(tmp_path, net, scene):
+    path = tmp_path / "net.onnx"
+    rounded(net, path)
+    again = Keyer().eval()
+    warm.load(again, path)
+    x = pack_input(scene.rgb, scene.hint)
+    with torch.no_grad():
+        wanted = run(onnx.load(path), x.numpy()[:1])
+        loaded = again(x)
+        warm.calibrate(again, x)
+        calibrated, trained = again(x), again.train()(x)
+    assert all(np.abs(a[:1].numpy() - b).max() < 1e-4 for a, b in zip(loaded, wanted))
+    # With its statistics adopted the batch gives the same in training as in evaluation.
+    for kind in (calibrated, trained):
+        assert all((a - b).abs().max() < 1e-3 for a, b in zip(kind, loaded))
 
 
 def test_any_plate_size_and_scores(tmp_path, net):
