@@ -225,7 +225,7 @@ pub static TABLE: &[Parameter] = &[
     parameter(
         "precision",
         "Precision",
-        "Arithmetic of the network. Auto takes what the model and the device do best.",
+        "Arithmetic of the network. Auto is fp32 on the CPU, and elsewhere what the model prefers. A model that gives no numbers in fp16 is run in fp32 instead, and the panel says so.",
         Group::Setup,
         Kind::Choice(
             &[
