@@ -69,6 +69,42 @@ fn every_size_has_a_session_and_a_size_seen_before_is_not_built_again() {
     assert!(bench.service.status().sessions.is_empty());
 }
 
+/// The model's file is taken away, so that what is not kept cannot be built again.
+#[test]
+fn switching_back_to_a_resolution_builds_nothing_and_the_least_recently_used_goes_first() {
+    let room = Options {
+        session_bytes: 1000 * MB,
+        ..options()
+    };
+    // 640 bytes a pixel: 160 MB at 512 x 512, 360 at 768 x 768, 640 at 1024 x 1024.
+    let bench = bench_with(&onnx::transparent(), room, "");
+    let sides = || {
+        let sessions = bench.service.status().sessions;
+        let mut sides: Vec<usize> = sessions.iter().map(|info| info.key.width).collect();
+        sides.sort_unstable();
+        sides
+    };
+    let predict = |side: usize| {
+        let outcome = bench.predict(&picture(side, side));
+        // The order of use is told by the clock.
+        std::thread::sleep(Duration::from_millis(2));
+        outcome
+    };
+    predict(512).unwrap();
+    predict(1024).unwrap();
+    let bytes = std::fs::read(&bench.model.path).unwrap();
+    std::fs::remove_file(&bench.model.path).unwrap();
+    predict(512).unwrap();
+    assert_eq!(sides(), [512, 1024]);
+
+    std::fs::write(&bench.model.path, &bytes).unwrap();
+    predict(768).unwrap();
+    assert_eq!(sides(), [512, 768]);
+    std::fs::remove_file(&bench.model.path).unwrap();
+    predict(512).unwrap();
+    assert_eq!(predict(1024).unwrap_err().code(), "model.file");
+}
+
 #[test]
 fn many_threads_share_one_session_and_each_gets_its_own_picture() {
     let bench = bench(&onnx::transparent());

@@ -58,6 +58,7 @@ use super::checksum;
 use super::device::{Precision, PrecisionChoice};
 use super::error::{Error, Result};
 use super::greenformer::import::{self, Imported};
+pub use super::greenformer::plan::Estimate;
 use super::greenformer::{graph, plan};
 use super::onnx::{self, Dimension, Port, Signature};
 use super::tiles::{Layout, Seams};
@@ -384,15 +385,22 @@ impl Model {
         })
     }
 
-    /// Memory that a session of this size will need, in bytes: a careful guess.
+    /// Memory that a session of this size will need, in bytes: the total of
+    /// [`Model::estimate`].
     pub fn memory(&self, width: usize, height: usize, precision: Precision) -> u64 {
+        self.estimate(width, height, precision).total()
+    }
+
+    /// Memory that a session of this size will need on a processor: a careful guess. A file that
+    /// is not there counts for nothing; see [`Model::look`].
+    pub fn estimate(&self, width: usize, height: usize, precision: Precision) -> Estimate {
         if let Kind::Greenformer(_) = self.kind {
-            return plan::processor(height, width, precision).total();
+            return plan::processor(height, width, precision);
         }
         // The runtime holds the weights about twice: as read, and arranged for its kernels.
         let weights = std::fs::metadata(&self.path).map_or(0, |facts| facts.len()) * 2;
         let pixels = (width as u64).saturating_mul(height as u64);
-        let work = match (self.layout(width, height), &self.tiles) {
+        let picture = match (self.layout(width, height), &self.tiles) {
             // Encode and finish keep what one tile needs each; of the whole frame there are the
             // small tensors, about six of them at once while it is surveyed.
             (Some(layout), Some((seams, _))) => {
@@ -402,7 +410,7 @@ impl Model {
             }
             _ => pixels.saturating_mul(self.bytes_per_pixel),
         };
-        weights.saturating_add(work)
+        Estimate { weights, picture }
     }
 
     /// The largest size of the shape `width` × `height` whose memory is within `budget` bytes and

@@ -4,6 +4,7 @@
 //! value belongs to an instance; everything hangs off [`Service::global`], which costs nothing
 //! until the first prediction.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -118,6 +119,8 @@ pub struct Service {
     pool_turn: Mutex<()>,
     runs: AtomicU64,
     last: Mutex<Last>,
+    /// Models, by checksum, and devices on which 16-bit floats were not enough.
+    overflowing: Mutex<HashSet<(String, Device)>>,
 }
 
 #[derive(Debug, Default)]
@@ -161,6 +164,7 @@ impl Service {
             pool_turn: Mutex::new(()),
             runs: AtomicU64::new(0),
             last: Mutex::default(),
+            overflowing: Mutex::default(),
             options,
         }
     }
@@ -281,7 +285,7 @@ impl Service {
             };
             let mut notes = rejections(selection);
             let (prediction, milliseconds) =
-                self.run(runtime, &key, request, control, &mut notes)?;
+                self.run_finite(runtime, &key, request, control, &mut notes)?;
             self.last.lock().run = Some(LastRun {
                 model: request.model.full_id(),
                 device: selection.explanation(),
@@ -296,6 +300,47 @@ impl Service {
                 notes,
             })
         })
+    }
+
+    /// One device, in 32 bits where 16 are not enough for this model: numbers beyond 65504 become
+    /// infinite in them. That is found out once and remembered, and told with every picture.
+    fn run_finite(
+        &self,
+        runtime: &'static Runtime,
+        key: &Key,
+        request: &Request<'_>,
+        control: &dyn Control,
+        notes: &mut Vec<String>,
+    ) -> Result<(Prediction, f64)> {
+        let either = request.model.precisions.contains(&Precision::Fp32);
+        if key.precision == Precision::Fp32 || !either {
+            return self.run(runtime, key, request, control, notes);
+        }
+        let place = (key.model.clone(), key.device);
+        let known = self.overflowing.lock().contains(&place);
+        if !known {
+            match self.run(runtime, key, request, control, notes) {
+                Err(Error::NonFinite { .. }) => {}
+                other => return other,
+            }
+        }
+        let wide = Key {
+            precision: Precision::Fp32,
+            ..key.clone()
+        };
+        self.check_input(request, wide.precision)?;
+        // When this fails as well, 16 bits were not the matter and nothing is remembered.
+        let outcome = self.run(runtime, &wide, request, control, notes)?;
+        let note = format!(
+            "the model \"{}\" gives values that are not numbers in fp16 on {}, so fp32 is used",
+            request.model.id,
+            key.device.name()
+        );
+        if self.overflowing.lock().insert(place) {
+            log::warn!("{note}");
+        }
+        notes.push(note);
+        Ok(outcome)
     }
 
     /// One device, with a second attempt when memory is short.

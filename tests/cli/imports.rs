@@ -7,12 +7,12 @@ use std::fs;
 use std::path::Path;
 
 use corridorkey::network::greenformer::tensors::specs;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::checkpoint::{Kind, Named, Pth, as_mlx, mlx_values, safetensors};
 use crate::hostile::{ARCHIVES, OTHERS, PICKLES, SAFETENSORS};
-use crate::{Desk, Run, bundle, weights};
+use crate::{Desk, Run, bundle, plans, weights};
 
 /// Everything below a folder, sorted, from the folder on.
 fn tree(folder: &Path) -> Vec<String> {
@@ -90,6 +90,28 @@ fn expected(path: &Path, grid: usize, kind: Kind) -> String {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
+}
+
+/// The imported model runs in both precisions, and its squares do not depend on the plate.
+fn planned(desk: &Desk) {
+    let rows = plans::rows(plans::plan(desk, "2000", &["corridorkey", "--json"]));
+    assert_eq!(rows.len(), 20);
+    let of = |network: [u64; 2], precision: &str| {
+        let matches =
+            |row: &&Value| row["network"] == json!(network) && row["precision"] == precision;
+        rows.iter().find(matches).unwrap()
+    };
+    for precision in ["fp32", "fp16"] {
+        assert_eq!(of([512, 512], precision)["fits"], true);
+        assert_eq!(of([2048, 2048], precision)["fits"], false);
+        // Full is the plate's own shape.
+        of([1920, 1088], precision);
+        of([2048, 1152], precision);
+    }
+    let weights = |row: &Value| row["weights_bytes"].as_u64().unwrap();
+    let square = of([1024, 1024], "fp32");
+    assert!((280_000_000..290_000_000).contains(&weights(square)));
+    assert_eq!(of([2048, 2048], "fp32")["largest"], square["largest"]);
 }
 
 /// A whole checkpoint of each family, in half the precision to be gentle to disks, and once in
@@ -170,6 +192,7 @@ fn a_whole_checkpoint_is_imported_listed_verified_and_removed() {
     assert_eq!(find("corridorkey")["sha256"], half.as_str());
     assert_eq!(find("mlx")["source"], "corridorkey_mlx.safetensors");
     assert_eq!(find("base")["shipped"], true);
+    planned(&desk);
     let run = models(&["verify", "corridorkey", "mlx", "base"]).well();
     assert_eq!(run.out.matches("sound: ").count(), 3, "{}", run.out);
 

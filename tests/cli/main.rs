@@ -17,6 +17,7 @@ mod hostile;
 mod imports;
 mod original;
 mod pictures;
+mod plans;
 mod sequences;
 mod tools;
 #[path = "../support/weights.rs"]

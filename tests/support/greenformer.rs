@@ -68,6 +68,9 @@ impl Network {
                 WEIGHTS.path().parent().unwrap().to_str().unwrap(),
             )
             .unwrap()
+            // As the engine has it.
+            .with_config_entry("session.disable_prepacking", "1")
+            .unwrap()
             .commit_from_memory(&graph)
             .unwrap();
         Self {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use corridorkey::keyer::Size;
 use corridorkey::network::greenformer::import::{DEFAULT_ID, check_id};
 
 use crate::frames::Range;
@@ -159,6 +160,8 @@ pub(crate) enum ModelsAction {
         /// The models to verify, by id or id@version [default: all].
         id: Vec<String>,
     },
+    /// Say how much memory they will need, and what fits.
+    Plan(PlanArguments),
     /// Import CorridorKey's official checkpoint: a .pth or .safetensors file. The weights are
     /// copied; nothing that the file says is executed.
     Import(ImportArguments),
@@ -182,6 +185,17 @@ pub(crate) struct ImportArguments {
     /// CORRIDORKEY_MODELS to be found.
     #[arg(long, value_name = "DIR")]
     pub(crate) folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArguments {
+    /// The model to plan, by id or id@version [default: all].
+    pub(crate) id: Option<String>,
+
+    /// A picture that the network sees, in pixels; raised to what the model takes. May be given
+    /// many times [default: every resolution of a 1920x1080 and a 3840x2160 plate].
+    #[arg(long, value_name = "WxH", value_parser = size)]
+    pub(crate) size: Vec<Size>,
 }
 
 #[derive(Debug, Args)]
@@ -285,6 +299,25 @@ fn model_id(text: &str) -> Result<String, String> {
     check_id(text).map(|()| text.to_owned())
 }
 
+/// The longest side that can be asked about, as in models' manifests.
+const LONGEST_SIDE: usize = 1 << 16;
+
+fn size(text: &str) -> Result<Size, String> {
+    let side = |text: &str| {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let side = text.parse().ok().filter(|_| digits);
+        side.filter(|side| (1..=LONGEST_SIDE).contains(side))
+    };
+    let sides = text.split_once(['x', 'X']);
+    match sides.map(|(width, height)| (side(width), side(height))) {
+        Some((Some(width), Some(height))) => Ok(Size::new(width, height)),
+        _ => Err(format!(
+            "`{text}` is not a size: write WxH, such as 1920x1080, with sides from 1 to \
+             {LONGEST_SIDE}"
+        )),
+    }
+}
+
 fn setting(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((id, value)) if !id.trim().is_empty() => {
@@ -349,6 +382,15 @@ mod tests {
         assert!(import("corridorkey-2048").is_ok());
         for wrong in ["", "../up", "Upper", "base", ".hidden", "a/b"] {
             assert_eq!(import(wrong).unwrap_err().exit_code(), 2, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_two_sides() {
+        assert_eq!(size("1920x1080"), Ok(Size::new(1920, 1080)));
+        for wrong in ["", "x", "512", "512x", "0x512", "+5x5", "5x5x5", "65537x32"] {
+            let error = size(wrong).unwrap_err();
+            assert!(error.contains(&format!("`{wrong}`")), "{error}");
         }
     }
 

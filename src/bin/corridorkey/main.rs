@@ -22,6 +22,7 @@ mod models;
 mod ordered;
 mod params;
 mod picture;
+mod plan;
 mod png_file;
 mod report;
 mod session;

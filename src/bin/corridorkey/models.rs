@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::args::{ModelsAction, ModelsArguments};
 use crate::effect::find_bundle;
-use crate::import;
 use crate::report::{Failure, print_json, print_text};
+use crate::{import, plan};
 
 /// Runs the command.
 pub(crate) fn run(arguments: &ModelsArguments) -> Result<u8> {
@@ -29,6 +29,12 @@ pub(crate) fn run(arguments: &ModelsArguments) -> Result<u8> {
     match &arguments.action {
         ModelsAction::List => Ok(list(&models, arguments.json)),
         ModelsAction::Verify { id } => verify(&models, id, arguments.json),
+        ModelsAction::Plan(plan) => Ok(plan::run(
+            &models,
+            plan,
+            options.session_bytes,
+            arguments.json,
+        )),
         ModelsAction::Import(import) => import::run(&models, import, arguments.json),
         ModelsAction::Remove { id } => import::remove(&models, id, arguments.json),
     }
