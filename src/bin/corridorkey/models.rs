@@ -10,6 +10,7 @@ use corridorkey::network::{self, Model};
 use serde_json::{Value, json};
 
 use crate::args::{ModelsAction, ModelsArguments};
+use crate::download;
 use crate::effect::find_bundle;
 use crate::import;
 use crate::report::{Failure, print_json, print_text};
@@ -30,6 +31,7 @@ pub(crate) fn run(arguments: &ModelsArguments) -> Result<u8> {
         ModelsAction::List => Ok(list(&models, arguments.json)),
         ModelsAction::Verify { id } => verify(&models, id, arguments.json),
         ModelsAction::Import(import) => import::run(import, arguments.json),
+        ModelsAction::Download(download) => download::run(download, arguments.json),
         ModelsAction::Remove { id } => import::remove(&models, id, arguments.json),
     }
 }
