@@ -63,7 +63,11 @@ pub(super) fn fetch(
     let mut have = if anew { 0 } else { partial.usable(&mut note)? };
     let mut hash = Sha256::new();
     if have < asset.size {
-        let answer = ask(client, asset, &note, &mut have)?;
+        let answer = ask(client, asset, &note, &mut have).inspect_err(|_| {
+            if have == 0 {
+                partial.remove();
+            }
+        })?;
         partial.keep(have)?;
         if have == 0 {
             note.validator = strong(answer.header("etag"));
