@@ -568,7 +568,10 @@ fn a_stopped_transfer_is_gone_on_with() {
         }
         reply
     });
-    let mut child = command(&desk, &server, &ONLY).spawn().unwrap();
+    let mut child = command(&desk, &server, &ONLY)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
     while fs::metadata(partial(&desk)).map_or(0, |data| data.len()) < 2000 {
         assert!(child.try_wait().unwrap().is_none());
         std::thread::sleep(std::time::Duration::from_millis(20));
