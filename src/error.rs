@@ -47,6 +47,29 @@ pub enum Error {
     /// A plug-in bundle could not be loaded or did not render.
     #[error("{0}")]
     Plugin(String),
+    /// Something could not be fetched from the network.
+    #[error("cannot download {what}: {reason}")]
+    Download {
+        /// What was to be fetched.
+        what: String,
+        /// What happened and what to do.
+        reason: String,
+    },
+    /// What was fetched is not what its publisher describes.
+    #[error(
+        "{what} was downloaded and thrown away: its sha256 is {found}, and {said_by} says \
+         {expected}; run the command again, and tell the publisher if it stays so"
+    )]
+    DownloadAltered {
+        /// What was fetched.
+        what: String,
+        /// Where the expected sum was read.
+        said_by: String,
+        /// SHA-256 as it should be, lower-case hexadecimal.
+        expected: String,
+        /// SHA-256 as it is.
+        found: String,
+    },
     /// The user stopped it. Never shown as a failure.
     #[error("stopped")]
     Aborted,
@@ -64,6 +87,8 @@ impl Error {
             Self::Network(error) => error.code(),
             Self::Host(error) => error.code(),
             Self::Plugin(_) => "plugin",
+            Self::Download { .. } => "download",
+            Self::DownloadAltered { .. } => "download.altered",
             Self::Aborted => "aborted",
         }
     }
@@ -90,7 +115,8 @@ impl Error {
         }
     }
 
-    /// What the shell is told: 2 usage, 3 input, 4 output, 5 model or device, 6 render, 130 stopped.
+    /// What the shell is told: 2 usage, 3 input, 4 output, 5 model, device or
+    /// download, 6 render, 130 stopped.
     pub fn exit_code(&self) -> u8 {
         match self {
             _ if self.is_abort() => 130,
@@ -98,7 +124,7 @@ impl Error {
             Self::Input { .. } | Self::Clip(_) => 3,
             Self::Output { .. } => 4,
             Self::Network(crate::network::Error::Install { .. }) => 4,
-            Self::Network(_) => 5,
+            Self::Network(_) | Self::Download { .. } | Self::DownloadAltered { .. } => 5,
             Self::Keyer(_) | Self::Host(_) | Self::Plugin(_) | Self::Aborted => 6,
         }
     }

@@ -27,6 +27,20 @@ const SYSTEM_LIBRARIES: [&str; 7] = [
 /// ONNX Runtime is C++; its standard library is on every machine that runs a compositing host.
 const CXX_LIBRARY: &str = "libstdc++.so.6";
 
+/// What a program calls to speak to others over a network. The plug-in calls none of it, so that a
+/// host may be sure that its pictures stay where they are.
+const NETWORK: [&str; 9] = [
+    "accept",
+    "accept4",
+    "bind",
+    "connect",
+    "getaddrinfo",
+    "recvfrom",
+    "sendto",
+    "socket",
+    "socketpair",
+];
+
 /// The newest symbol versions of the oldest system to run on: glibc 2.28 and GCC 8.
 const CEILINGS: [(&str, &[u32]); 4] = [
     ("GLIBC", &[2, 28]),
@@ -176,6 +190,18 @@ impl Inspection {
                     "{PLUGIN_NAME} exports {extra} besides OpenFX's entry points."
                 ));
             }
+        }
+        let network: Vec<&str> = binary
+            .undefined
+            .iter()
+            .map(|symbol| symbol.name.as_str())
+            .filter(|name| NETWORK.contains(name))
+            .collect();
+        if !network.is_empty() {
+            self.fault(format!(
+                "{PLUGIN_NAME} can use the network (it calls {}); only the command may.",
+                network.join(", ")
+            ));
         }
         if !binary.no_delete {
             self.fault(format!(

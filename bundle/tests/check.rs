@@ -106,6 +106,12 @@ fn a_program_in_the_plug_ins_place_and_a_cut_off_file_are_refused() {
         text.contains("CorridorKey.ofx is not a shared library"),
         "{text}"
     );
+    // This program has the next line; without it, it would call none of that.
+    std::hint::black_box(std::net::TcpStream::connect::<&str> as fn(_) -> _);
+    assert!(
+        text.contains("CorridorKey.ofx can use the network"),
+        "{text}"
+    );
     let text = findings(RULES, |layout| replace(&layout.plugin(), &program[..100]));
     assert!(text.contains("not a 64-bit ELF file"), "{text}");
 }

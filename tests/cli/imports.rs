@@ -15,7 +15,7 @@ use crate::hostile::{ARCHIVES, OTHERS, PICKLES, SAFETENSORS};
 use crate::{Desk, Run, bundle, plans, weights};
 
 /// Everything below a folder, sorted, from the folder on.
-fn tree(folder: &Path) -> Vec<String> {
+pub(crate) fn tree(folder: &Path) -> Vec<String> {
     fn walk(root: &Path, folder: &Path, found: &mut Vec<String>) {
         for entry in fs::read_dir(folder).into_iter().flatten() {
             let path = entry.unwrap().path();

@@ -9,6 +9,7 @@
 mod checkpoint;
 #[path = "../common/mod.rs"]
 mod common;
+mod downloads;
 mod faults;
 mod formats;
 #[path = "../support/golden.rs"]
@@ -18,6 +19,7 @@ mod imports;
 mod original;
 mod pictures;
 mod plans;
+mod publisher;
 mod sequences;
 mod tools;
 #[path = "../support/weights.rs"]
@@ -90,6 +92,7 @@ impl Desk {
         command.env("HOME", &home);
         command.env("XDG_STATE_HOME", home.join("state"));
         command.env("XDG_DATA_HOME", home.join("data"));
+        command.env("XDG_CACHE_HOME", home.join("cache"));
         command.env("RUST_BACKTRACE", "0");
         command
     }

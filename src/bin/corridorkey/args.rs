@@ -165,6 +165,10 @@ pub(crate) enum ModelsAction {
     /// Import CorridorKey's official checkpoint: a .pth or .safetensors file. The weights are
     /// copied; nothing that the file says is executed.
     Import(ImportArguments),
+    /// Download CorridorKey's official weights and import them. What was downloaded before is used
+    /// again; what was broken off is gone on with.
+    #[command(after_help = DOWNLOAD_HELP)]
+    Download(DownloadArguments),
     /// Remove a model that was imported or put there by hand, never one of the plug-in's own.
     Remove {
         /// The model, by id or id@version.
@@ -177,6 +181,13 @@ pub(crate) struct ImportArguments {
     /// The checkpoint, as its publisher gives it.
     pub(crate) file: PathBuf,
 
+    #[command(flatten)]
+    pub(crate) target: TargetArguments,
+}
+
+/// Where an imported model goes.
+#[derive(Debug, Args)]
+pub(crate) struct TargetArguments {
     /// The id that projects will know the model by.
     #[arg(long, value_name = "NAME", default_value = DEFAULT_ID, value_parser = model_id)]
     pub(crate) id: String,
@@ -185,6 +196,43 @@ pub(crate) struct ImportArguments {
     /// CORRIDORKEY_MODELS to be found.
     #[arg(long, value_name = "DIR")]
     pub(crate) folder: Option<PathBuf>,
+}
+
+const DOWNLOAD_HELP: &str = "\
+Environment: CORRIDORKEY_WEIGHTS_REPO (owner/name), _TAG and _ASSET say what is downloaded where no \
+option does; CORRIDORKEY_WEIGHTS_API is the address of another server with GitHub's releases API; \
+CORRIDORKEY_WEIGHTS_TIMEOUT the seconds without an answer after which to give up (30). GITHUB_TOKEN \
+is shown to GitHub's API alone, CORRIDORKEY_WEIGHTS_TOKEN to the API in use.";
+
+#[derive(Debug, Args)]
+pub(crate) struct DownloadArguments {
+    /// The release [default: CORRIDORKEY_WEIGHTS_TAG, else the latest].
+    #[arg(long, value_name = "TAG")]
+    pub(crate) tag: Option<String>,
+
+    /// The file of the release [default: CORRIDORKEY_WEIGHTS_ASSET, else
+    /// corridorkey_mlx.safetensors].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) asset: Option<String>,
+
+    /// Download it anew, whatever is there already.
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// Print the path of the downloaded file, and nothing else, to standard output.
+    #[arg(long)]
+    pub(crate) print_path: bool,
+
+    /// Download only.
+    #[arg(long)]
+    pub(crate) no_import: bool,
+
+    /// Say that you accept the licence of the weights. Needed once, where nobody can be asked.
+    #[arg(long)]
+    pub(crate) accept_licence: bool,
+
+    #[command(flatten)]
+    pub(crate) target: TargetArguments,
 }
 
 #[derive(Debug, Args)]

@@ -161,6 +161,15 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
     })
 }
 
+/// Writes a file whole: it appears under its name only when everything is in it, and replaces what
+/// was there.
+pub(crate) fn write_whole(
+    target: &Path,
+    fill: impl FnOnce(&mut BufWriter<File>) -> std::result::Result<(), WriteFailure>,
+) -> Result<()> {
+    Draft::write(target, fill)?.publish()
+}
+
 /// Makes the output folder, with its parents.
 pub(crate) fn make_folder(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|error| Error::Output {
@@ -176,13 +185,6 @@ pub(crate) fn make_folder(folder: &Path) -> Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
-
-    fn write_whole(
-        target: &Path,
-        fill: impl FnOnce(&mut BufWriter<File>) -> std::result::Result<(), WriteFailure>,
-    ) -> Result<()> {
-        Draft::write(target, fill)?.publish()
-    }
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<String> = std::fs::read_dir(folder)

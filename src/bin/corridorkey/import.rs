@@ -1,6 +1,7 @@
 //! `corridorkey models import` and `remove`: what changes the models folder.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::time::Instant;
 
 use corridorkey::error::{Error, Result};
@@ -11,38 +12,16 @@ use corridorkey::network::models::{Models, user_folder};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
-use crate::args::ImportArguments;
+use crate::args::{ImportArguments, TargetArguments};
 use crate::interrupt;
 use crate::models::model_json;
 use crate::report::{milliseconds, print_error, print_json, print_text};
 
-/// Imports a checkpoint.
+/// Runs `models import`.
 pub(crate) fn run(models: &Models, arguments: &ImportArguments, json: bool) -> Result<u8> {
     interrupt::listen()?;
-    let folder = match &arguments.folder {
-        Some(folder) => std::path::absolute(folder).map_err(|error| Error::Output {
-            path: folder.clone(),
-            reason: error.to_string(),
-        })?,
-        None => user_folder().ok_or_else(|| {
-            Error::Usage(
-                "this account has no home folder for models; name a folder with --folder".into(),
-            )
-        })?,
-    };
-    let request = Request {
-        file: &arguments.file,
-        folder: &folder,
-        id: &arguments.id,
-    };
     let began = Instant::now();
-    let bar = bar(json);
-    let result = import(&request, &interrupt::stopped, &mut |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-    });
-    bar.finish_and_clear();
-    let report = result?;
+    let report = import_file(&arguments.file, &arguments.target, json)?;
     if json {
         print_json(&report_json(models, &report, began));
     } else {
@@ -55,10 +34,37 @@ pub(crate) fn run(models: &Models, arguments: &ImportArguments, json: bool) -> R
     Ok(0)
 }
 
-/// A bar on a terminal, and none elsewhere.
-fn bar(json: bool) -> ProgressBar {
+/// Imports a checkpoint, with a bar unless `quiet`.
+pub(crate) fn import_file(file: &Path, target: &TargetArguments, quiet: bool) -> Result<Report> {
+    let folder = match &target.folder {
+        Some(folder) => std::path::absolute(folder).map_err(|error| Error::Output {
+            path: folder.clone(),
+            reason: error.to_string(),
+        })?,
+        None => user_folder().ok_or_else(|| {
+            Error::Usage(
+                "this account has no home folder for models; name a folder with --folder".into(),
+            )
+        })?,
+    };
+    let request = Request {
+        file,
+        folder: &folder,
+        id: &target.id,
+    };
+    let bar = bar(quiet);
+    let result = import(&request, &interrupt::stopped, &mut |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    Ok(result?)
+}
+
+/// A bar of bytes on a terminal, and none elsewhere or when `quiet`.
+pub(crate) fn bar(quiet: bool) -> ProgressBar {
     let bar = ProgressBar::new(1);
-    bar.set_draw_target(if json || !std::io::stderr().is_terminal() {
+    bar.set_draw_target(if quiet || !std::io::stderr().is_terminal() {
         ProgressDrawTarget::hidden()
     } else {
         ProgressDrawTarget::stderr()
@@ -70,7 +76,8 @@ fn bar(json: bool) -> ProgressBar {
     bar
 }
 
-fn report_json(models: &Models, report: &Report, began: Instant) -> serde_json::Value {
+/// What was imported, as scripts see it.
+pub(crate) fn report_json(models: &Models, report: &Report, began: Instant) -> serde_json::Value {
     json!({
         "imported": model_json(models, &report.model.clone().into()),
         "layout": report.layout.id(),
@@ -81,7 +88,8 @@ fn report_json(models: &Models, report: &Report, began: Instant) -> serde_json::
     })
 }
 
-fn report_text(report: &Report) -> String {
+/// What was imported, in a line.
+pub(crate) fn report_text(report: &Report) -> String {
     let model = &report.model;
     let replaced = report
         .replaced

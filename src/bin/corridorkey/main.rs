@@ -7,6 +7,7 @@
 mod args;
 mod colour;
 mod doctor;
+mod download;
 mod effect;
 mod exr_file;
 mod files;

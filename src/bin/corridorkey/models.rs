@@ -10,6 +10,7 @@ use corridorkey::network::{self, Model};
 use serde_json::{Value, json};
 
 use crate::args::{ModelsAction, ModelsArguments};
+use crate::download;
 use crate::effect::find_bundle;
 use crate::report::{Failure, print_json, print_text};
 use crate::{import, plan};
@@ -36,6 +37,7 @@ pub(crate) fn run(arguments: &ModelsArguments) -> Result<u8> {
             arguments.json,
         )),
         ModelsAction::Import(import) => import::run(&models, import, arguments.json),
+        ModelsAction::Download(download) => download::run(&models, download, arguments.json),
         ModelsAction::Remove { id } => import::remove(&models, id, arguments.json),
     }
 }
