@@ -9,6 +9,7 @@
 mod checkpoint;
 #[path = "../common/mod.rs"]
 mod common;
+mod distrust;
 mod downloads;
 mod faults;
 mod formats;
