@@ -1,16 +1,17 @@
 //! The key: a prediction at the plate's size, its matte cleaned, its foreground freed from spill.
 //!
 //! A frame is large and memory is slow, so nothing is written that can be computed on the way:
-//! what [`finish`] does at once is what needs the whole picture (resizing, finding specks). The
-//! rest (softening the clean-up's edge, despill) happens row by row, when a row is read.
+//! what [`finish`] does at once is what needs the whole picture or neighbours (resizing, finding
+//! specks, moving edges). The rest (softening the clean-up's edge, tone, despill) happens row by
+//! row, when a row is read.
 
 use std::ops::Range;
 
-use super::despeckle::{CleanUp, Mask};
 use super::despill::Despill;
 use super::error::{Error, Result};
 use super::geometry::Geometry;
 use super::image::{Planes, Size};
+use super::matte::{self, Matte};
 use super::restore::{Layer, Prediction, restore};
 use super::scratch::Pool;
 use super::settings::{FinishSettings, Screen};
@@ -20,9 +21,8 @@ use super::settings::{FinishSettings, Screen};
 pub struct Key<'a> {
     size: Size,
     rows: Range<usize>,
-    alpha: Layer<'a>,
+    matte: Matte<'a>,
     foreground: Layer<'a>,
-    mask: Option<Mask>,
     despill: Despill,
 }
 
@@ -44,10 +44,7 @@ pub fn finish<'a>(
     pool: &'a Pool,
 ) -> Result<Key<'a>> {
     let size = geometry.plate;
-    let alpha_rows = match settings.despeckle {
-        Some(_) => 0..size.height,
-        None => rows.clone(),
-    };
+    let alpha_rows = matte::alpha_rows(size, settings, &rows);
     let (alpha, foreground) = restore(
         prediction,
         geometry,
@@ -57,21 +54,12 @@ pub fn finish<'a>(
         &alpha_rows,
         pool,
     )?;
-    let mask = settings.despeckle.map(|area| {
-        Mask::new(
-            size.width,
-            size.height,
-            |y| alpha.row(0, y),
-            &CleanUp::of_area(area),
-            settings.scale,
-        )
-    });
+    let matte = Matte::new(alpha, size, settings, &rows, pool)?;
     Ok(Key {
         size,
         rows,
-        alpha,
+        matte,
         foreground,
-        mask,
         despill: Despill {
             screen: settings.screen,
             strength: settings.despill_strength,
@@ -111,10 +99,7 @@ impl Key<'_> {
 
     /// Alpha in row `y`, for the columns `x0 .. x0 + out.len()`.
     pub(super) fn alpha_row(&self, y: usize, x0: usize, out: &mut [f32]) {
-        out.copy_from_slice(&self.alpha.row(0, y)[x0..x0 + out.len()]);
-        if let Some(mask) = &self.mask {
-            mask.apply(y, x0, out);
-        }
+        self.matte.row(y, x0, out);
     }
 
     /// The foreground in row `y`, sRGB-encoded and straight, for the columns from `x0` on. The

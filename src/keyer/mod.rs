@@ -11,7 +11,8 @@
 //! | a hint read from a clip | [`hint`] |
 //! | plate and hint → the network's input | [`plate`] |
 //! | the network's output → plate size | [`restore`] |
-//! | specks out of the matte, spill out of the foreground | [`despeckle`], [`despill`] |
+//! | specks out of the matte and holes filled, its tone and shape | [`despeckle`], [`matte`] |
+//! | spill out of the foreground | [`despill`] |
 //! | both together, for the rows that are wanted | [`key`] |
 //! | the picture the host asked for | [`output`] |
 //!
@@ -38,6 +39,7 @@ pub mod geometry;
 pub mod hint;
 pub mod image;
 pub mod key;
+pub mod matte;
 pub mod output;
 pub mod plate;
 pub mod resample;
@@ -58,5 +60,5 @@ pub use scratch::{Lease, Pool};
 pub use screen::{detect, hint_from_screen};
 pub use settings::{
     Association, DespillMethod, Encoding, FinishSettings, HintChannel, HintSource, InputColour,
-    Output, PixelScale, Resolution, Screen, ScreenColour, Upsampling,
+    MatteShape, Output, PixelScale, Resolution, Screen, ScreenColour, Upsampling,
 };

@@ -176,8 +176,12 @@ choice! {
     DespillMethod, "despillMethod" {
         /// Whatever exceeds the mean of the other two channels.
         Average = "average",
+        /// Whatever exceeds their mean, the larger of them counted twice.
+        DoubleAverage = "doubleAverage",
         /// Whatever exceeds the larger of the other two channels: gentler.
-        Max = "max",
+        Limit = "limit",
+        /// As average, with the luminance of what was taken given back as grey.
+        Neutral = "neutral",
     }
 }
 
@@ -304,6 +308,39 @@ impl Default for PixelScale {
     }
 }
 
+/// What an artist does to a matte after the network: its tone first, then its shape
+/// ([`super::matte`] has the order).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MatteShape {
+    /// Alpha up to this is 0.
+    pub clip_black: f32,
+    /// Alpha from this on is 1. At or below `clip_black` the matte is a hard step.
+    pub clip_white: f32,
+    /// Alpha to the power of `1 / gamma`: above 1 soft edges become more solid.
+    pub gamma: f32,
+    /// How far edges move outwards, in pixels at full scale; below 0 inwards.
+    pub grow: f32,
+    /// Standard deviation of the blur, in pixels at full scale.
+    pub blur: f32,
+}
+
+impl MatteShape {
+    /// The matte as the network gave it.
+    pub const NEUTRAL: Self = Self {
+        clip_black: 0.0,
+        clip_white: 1.0,
+        gamma: 1.0,
+        grow: 0.0,
+        blur: 0.0,
+    };
+}
+
+impl Default for MatteShape {
+    fn default() -> Self {
+        Self::NEUTRAL
+    }
+}
+
 /// What happens to a prediction until it is a key.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FinishSettings {
@@ -315,6 +352,11 @@ pub struct FinishSettings {
     pub despill_method: DespillMethod,
     /// Islands of the matte with fewer pixels than this (at full scale) go; `None` keeps all.
     pub despeckle: Option<u32>,
+    /// Holes of the matte with fewer pixels than this (at full scale) are filled; `None` fills
+    /// none.
+    pub holes: Option<u32>,
+    /// Tone and shape of the matte.
+    pub shape: MatteShape,
     /// How the prediction comes back to the plate's size.
     pub upsampling: Upsampling,
     /// The render's pixels, for radii and areas.
@@ -330,6 +372,8 @@ impl Default for FinishSettings {
             despill_strength: 1.0,
             despill_method: DespillMethod::Average,
             despeckle: Some(400),
+            holes: None,
+            shape: MatteShape::NEUTRAL,
             upsampling: Upsampling::Lanczos,
             scale: PixelScale::ONE,
         }

@@ -61,8 +61,9 @@ impl Frame<'_> {
     pub(super) fn check_memory(&self, network: Option<Size>, budget: u64) -> Result<()> {
         let pixels = |size: Size| (size.width as u64).saturating_mul(size.height as u64);
         let frame = pixels(size(self.frame));
-        // Three planes of the plate, one of the hint, and four of the key at the plate's size.
-        let planes = frame.saturating_mul(3 + 1 + 4);
+        // Three planes of the plate, one of the hint, four of the key at the plate's size, and two
+        // more for a matte that is moved and blurred.
+        let planes = frame.saturating_mul(3 + 1 + 4 + 2);
         // A hint clip is read whole: its channels, and the hint that is made of them.
         let hint = self.hint.map_or(0, |hint| {
             let channels = fetch::hint_channels(hint.view.components()).len();

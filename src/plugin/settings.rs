@@ -4,8 +4,8 @@
 //! there are parameters, hosts or time.
 
 use crate::keyer::{
-    DespillMethod, FinishSettings, HintChannel, HintSource, InputColour, Output, PixelScale,
-    Resolution, Screen, ScreenColour, Upsampling,
+    DespillMethod, FinishSettings, HintChannel, HintSource, InputColour, MatteShape, Output,
+    PixelScale, Resolution, Screen, ScreenColour, Upsampling,
 };
 use crate::network::{DeviceChoice, PrecisionChoice};
 
@@ -32,14 +32,20 @@ pub struct Settings {
     pub precision: PrecisionChoice,
     /// Weight of the refiner, 0–3, for models that have one.
     pub refiner_strength: f32,
-    /// Despill, 0 (off) to 1.
-    pub despill_strength: f32,
+    /// Tone and shape of the matte.
+    pub matte: MatteShape,
     /// Whether small islands of the matte are removed.
     pub despeckle: bool,
     /// Islands below this many full-scale pixels are removed.
     pub despeckle_size: u32,
+    /// Holes below this many full-scale pixels are filled; 0 fills none.
+    pub hole_size: u32,
     /// How the prediction comes to plate size.
     pub upsampling: Upsampling,
+    /// What counts as spill.
+    pub despill_method: DespillMethod,
+    /// Despill, 0 (off) to 1.
+    pub despill_strength: f32,
 }
 
 impl Settings {
@@ -48,8 +54,10 @@ impl Settings {
         FinishSettings {
             screen,
             despill_strength: self.despill_strength,
-            despill_method: DespillMethod::Average,
+            despill_method: self.despill_method,
             despeckle: self.despeckle.then_some(self.despeckle_size),
+            holes: (self.hole_size > 0).then_some(self.hole_size),
+            shape: self.matte,
             upsampling: self.upsampling,
             scale,
         }

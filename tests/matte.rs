@@ -1,0 +1,193 @@
+//! The matte and the foreground's colour, through the real bundle: what an artist turns after the
+//! network has run.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use common::{difference, frame, hint, instance, is_subject, load, plate, render, status};
+use ofx::host::{HostImage, HostOptions, Instance, Layout, Library, RenderRequest};
+use ofx::{Context, RectI, Scale};
+
+const FLOAT: Layout = Layout::FLOAT_RGBA;
+
+fn pass_bundle() -> &'static Path {
+    static COPY: OnceLock<std::path::PathBuf> = OnceLock::new();
+    COPY.get_or_init(|| common::bundle_with_test_models("matte"))
+}
+
+fn library() -> Library {
+    load(pass_bundle(), HostOptions::strict())
+}
+
+/// A node with the transparent test model, which gives the hint as alpha and the plate as
+/// foreground.
+fn transparent(library: &Library, plate: &Arc<HostImage>, hint: &Arc<HostImage>) -> Instance {
+    let node = instance(library, Context::General, plate, Some(hint));
+    for (id, value) in [
+        ("model", "pass"),
+        ("despeckle", "false"),
+        ("despillStrength", "0"),
+        ("screenColor", "green"),
+    ] {
+        node.set_str(id, value).unwrap();
+    }
+    node
+}
+
+fn set(node: &Instance, settings: &[(&str, &str)]) {
+    for (id, value) in settings {
+        node.set_str(id, value).unwrap();
+    }
+}
+
+#[test]
+fn no_control_of_matte_or_foreground_runs_the_network() {
+    let library = library();
+    let bounds = frame(128, 96);
+    let node = transparent(&library, &plate(bounds, FLOAT), &hint(bounds, FLOAT));
+    let ran = |node: &Instance| {
+        let line = status(node, "statusTime");
+        assert!(line.contains("network") ^ line.contains("stored"), "{line}");
+        line.contains("network")
+    };
+    render(&node, "processed");
+    assert!(ran(&node), "the first frame needs the network");
+    for (id, value) in [
+        ("clipBlack", "0.2"),
+        ("clipWhite", "0.95"),
+        ("matteGamma", "1.5"),
+        ("shrinkGrow", "-2.5"),
+        ("edgeBlur", "1.5"),
+        ("despeckle", "true"),
+        ("holeSize", "200"),
+        ("despillStrength", "1"),
+        ("despillMethod", "doubleAverage"),
+        ("despillMethod", "limit"),
+        ("despillMethod", "neutral"),
+    ] {
+        let before = node.render(&RenderRequest::at(1.0)).unwrap();
+        node.set_str(id, value).unwrap();
+        let after = node.render(&RenderRequest::at(1.0)).unwrap();
+        assert!(!ran(&node), "{id} = {value} must not run the network");
+        let changes = !matches!(id, "despeckle" | "holeSize");
+        assert_eq!(difference(&before, &after) > 0.0, changes, "{id} = {value}");
+    }
+    library.assert_clean();
+}
+
+#[test]
+fn the_matte_is_shaped_in_the_plates_own_pixels() {
+    let library = library();
+    let bounds = frame(256, 192);
+    let node = transparent(&library, &plate(bounds, FLOAT), &hint(bounds, FLOAT));
+    set(&node, &[("clipWhite", "0.8"), ("shrinkGrow", "6.5")]);
+    let matte = render(&node, "matte");
+    // The bar's lower edge is at v = 0.25, 48 rows from the top; row 0 of the image is the lowest.
+    let edge: f32 = (40..70)
+        .map(|row| matte.pixel(180, 191 - row).unwrap()[3])
+        .sum();
+    assert!((edge - (8.0 + 6.5)).abs() < 1e-3, "{edge}");
+    // A proxy moves the edge as far in the picture.
+    let half = Scale { x: 0.5, y: 0.5 };
+    let proxy = node
+        .render(&RenderRequest {
+            scale: half,
+            ..RenderRequest::at(1.0)
+        })
+        .unwrap();
+    let edge: f32 = (20..35)
+        .map(|row| proxy.pixel(90, 95 - row).unwrap()[3])
+        .sum();
+    assert!((edge - (4.0 + 3.25)).abs() < 0.3, "{edge}");
+    library.assert_clean();
+}
+
+#[test]
+fn a_shaped_pixel_is_the_same_in_every_window() {
+    let library = library();
+    let bounds = RectI {
+        x1: 11,
+        y1: -7,
+        x2: 171,
+        y2: 93,
+    };
+    let node = transparent(&library, &plate(bounds, FLOAT), &hint(bounds, FLOAT));
+    set(
+        &node,
+        &[
+            ("despeckle", "true"),
+            ("holeSize", "100"),
+            ("clipBlack", "0.1"),
+            ("matteGamma", "0.7"),
+            ("shrinkGrow", "-3.3"),
+            ("edgeBlur", "2.2"),
+            ("despillStrength", "0.8"),
+        ],
+    );
+    for output in ["processed", "matte", "foreground", "composite"] {
+        let whole = render(&node, output);
+        for (x1, y1, x2, y2) in [
+            (11, -7, 12, -6),
+            (60, 60, 61, 61),
+            (40, 20, 150, 23),
+            (90, -7, 91, 93),
+        ] {
+            let window = RectI { x1, y1, x2, y2 };
+            let part = node
+                .render(&RenderRequest {
+                    window: Some(window),
+                    ..RenderRequest::at(1.0)
+                })
+                .unwrap();
+            for y in y1..y2 {
+                for x in x1..x2 {
+                    assert_eq!(part.pixel(x, y), whole.pixel(x, y), "{output} {x} {y}");
+                }
+            }
+        }
+    }
+    library.assert_clean();
+}
+
+#[test]
+fn an_anamorphic_plate_is_grown_as_a_circle_is_seen() {
+    let library = library();
+    let bounds = frame(128, 192);
+    let wide = |image: Arc<HostImage>| {
+        let mut image = Arc::into_inner(image).unwrap();
+        image.pixel_aspect = 2.0;
+        Arc::new(image)
+    };
+    let node = transparent(
+        &library,
+        &wide(plate(bounds, FLOAT)),
+        &wide(hint(bounds, FLOAT)),
+    );
+    let before = render(&node, "matte");
+    set(&node, &[("shrinkGrow", "8")]);
+    let after = render(&node, "matte");
+    // The bar's right end moves by 4 columns, its upper and lower sides by 8 rows each: 8 pixels
+    // that are as wide as two rows are high would be twice as far.
+    assert!(is_subject(92, 38, 128, 192));
+    let (column, row) = (92, 191 - 38);
+    let sum = |image: &HostImage, pixels: &mut dyn Iterator<Item = (i32, i32)>| -> f32 {
+        pixels
+            .map(|(x, y)| image.pixel(x, y).unwrap()[3] / 0.9)
+            .sum()
+    };
+    let across = |image| sum(image, &mut (95..128).map(|x| (x, row)));
+    let down = |image| sum(image, &mut (110..192).map(|y| (column, y)));
+    let moved = (
+        across(&after) - across(&before),
+        down(&after) - down(&before),
+    );
+    assert!(
+        (moved.0 - 4.0).abs() < 1e-3 && (moved.1 - 16.0).abs() < 1e-3,
+        "{moved:?}"
+    );
+    library.assert_clean();
+}
