@@ -8,7 +8,7 @@ mod common;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use common::{difference, frame, hint, instance, is_subject, load, plate, render, status};
+use common::{difference, frame, hint, instance, is_subject, load, picture, plate, render, status};
 use ofx::host::{HostImage, HostOptions, Instance, Layout, Library, RenderRequest};
 use ofx::{Context, RectI, Scale};
 
@@ -68,12 +68,21 @@ fn no_control_of_matte_or_foreground_runs_the_network() {
         ("despillMethod", "doubleAverage"),
         ("despillMethod", "limit"),
         ("despillMethod", "neutral"),
+        ("sourceDetail", "false"),
+        ("sourceDetail", "true"),
+        ("detailShrink", "0"),
+        ("detailFeather", "2"),
+        ("restoreRange", "false"),
     ] {
         let before = node.render(&RenderRequest::at(1.0)).unwrap();
         node.set_str(id, value).unwrap();
         let after = node.render(&RenderRequest::at(1.0)).unwrap();
         assert!(!ran(&node), "{id} = {value} must not run the network");
-        let changes = !matches!(id, "despeckle" | "holeSize");
+        // There are neither islands nor holes nor light beyond white, and the model gives the
+        // plate itself back.
+        let changes = id.starts_with("clip")
+            || matches!(id, "matteGamma" | "shrinkGrow" | "edgeBlur")
+            || id.starts_with("despill");
         assert_eq!(difference(&before, &after) > 0.0, changes, "{id} = {value}");
     }
     library.assert_clean();
@@ -147,6 +156,73 @@ fn a_shaped_pixel_is_the_same_in_every_window() {
                 for x in x1..x2 {
                     assert_eq!(part.pixel(x, y), whole.pixel(x, y), "{output} {x} {y}");
                 }
+            }
+        }
+    }
+    library.assert_clean();
+}
+
+#[test]
+fn light_beyond_white_and_below_black_comes_back_exactly() {
+    let library = library();
+    let bounds = frame(96, 64);
+    let source = picture(bounds, FLOAT, |x, y| {
+        let grain = ((x * 7 + y * 13) % 11) as f32 / 11.0;
+        [6.0 * grain, 0.4 + 0.1 * grain, -0.2 * grain, 1.0]
+    });
+    let solid = picture(bounds, FLOAT, |_, _| [1.0; 4]);
+    let node = transparent(&library, &source, &solid);
+    set(&node, &[("hintChannel", "alpha")]);
+    for detail in ["true", "false"] {
+        set(&node, &[("sourceDetail", detail)]);
+        for output in ["processed", "foreground"] {
+            let found = render(&node, output);
+            let mut exact = 0;
+            for y in 0..64 {
+                for x in 0..96 {
+                    let (own, found) = (source.pixel(x, y).unwrap(), found.pixel(x, y).unwrap());
+                    for channel in 0..3 {
+                        // Within 0..1 the model's colour stays, unless detail is asked for.
+                        if detail == "true" || !(0.0..=1.0).contains(&own[channel]) {
+                            assert_eq!(found[channel], own[channel], "{output} {x} {y}");
+                            exact += 1;
+                        }
+                    }
+                }
+            }
+            assert!(exact > 4000);
+        }
+    }
+    // The original's way: nothing of the plate comes back, and nothing is below black.
+    set(
+        &node,
+        &[("restoreRange", "false"), ("sourceDetail", "false")],
+    );
+    let found = render(&node, "foreground");
+    assert!((0..96).all(|x| found.pixel(x, 20).unwrap()[2] >= 0.0));
+    library.assert_clean();
+}
+
+#[test]
+fn an_edge_never_shows_the_screen_again() {
+    let library = library();
+    let bounds = frame(200, 120);
+    let source = plate(bounds, FLOAT);
+    // A hint that lies well inside the subject: what is solid is known to be the subject's.
+    let node = transparent(&library, &source, &hint(bounds, FLOAT));
+    set(&node, &[("clipWhite", "0.8"), ("sourceDetail", "false")]);
+    let without = render(&node, "foreground");
+    set(&node, &[("sourceDetail", "true"), ("shrinkGrow", "12")]);
+    let with = render(&node, "foreground");
+    for y in 0..120 {
+        for x in 0..200 {
+            let near =
+                (-3..=3).any(|dy| (-3..=3).any(|dx| !is_subject(x + dx, 119 - y + dy, 200, 120)));
+            if near {
+                assert_eq!(
+                    with.pixel(x, y).unwrap()[..3],
+                    without.pixel(x, y).unwrap()[..3]
+                );
             }
         }
     }

@@ -3,6 +3,8 @@
 //! Every choice is an enum whose *order* and whose ids are a contract with saved projects: classic
 //! hosts store the number, newer ones the id. Lists grow at the end only.
 
+use super::curve::{Negative, row_to_linear, row_to_srgb};
+
 /// Declares a choice: variants in their stored order, each with its stable id.
 macro_rules! choice {
     (
@@ -168,6 +170,8 @@ choice! {
     Upsampling, "upsampling" {
         /// Eight-tap Lanczos, as the original does it.
         Lanczos = "lanczos",
+        /// Alpha follows what the plate shows between the network's pixels ([`super::guided`]).
+        Guided = "guided",
     }
 }
 
@@ -250,6 +254,35 @@ pub enum Encoding {
     Linear,
 }
 
+impl Encoding {
+    /// Rows of a clip to linear light, in place; values below 0 stay below 0.
+    pub fn rows_to_linear(self, rgb: [&mut [f32]; 3]) {
+        if self == Self::Srgb {
+            for row in rgb {
+                row_to_linear(row, Negative::Mirror);
+            }
+        }
+    }
+
+    /// Rows in linear light to the clip's encoding, in place; values below 0 stay below 0.
+    pub fn rows_from_linear(self, rgb: [&mut [f32]; 3]) {
+        if self == Self::Srgb {
+            for row in rgb {
+                row_to_srgb(row, Negative::Mirror);
+            }
+        }
+    }
+
+    /// Rows of the network's sRGB to the clip's encoding, in place. There is no light below 0.
+    pub fn rows_from_srgb(self, rgb: [&mut [f32]; 3]) {
+        if self == Self::Linear {
+            for row in rgb {
+                row_to_linear(row, Negative::Clamp);
+            }
+        }
+    }
+}
+
 /// How a picture's colour and alpha belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Association {
@@ -278,6 +311,11 @@ impl Output {
     /// True when the output shows the key, for which the network must have run.
     pub const fn shows_key(self) -> bool {
         !matches!(self, Self::Hint)
+    }
+
+    /// True when the output shows the foreground's colour.
+    pub const fn shows_foreground(self) -> bool {
+        matches!(self, Self::Processed | Self::Foreground | Self::Composite)
     }
 
     /// True when the output holds data that no host may colour-convert.
@@ -341,6 +379,24 @@ impl Default for MatteShape {
     }
 }
 
+/// Where the plate's own pixels stand in for the network's colour: inside the solid matte.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Detail {
+    /// Distance from the edge up to which nothing comes back, in pixels at full scale.
+    pub shrink: f32,
+    /// Width of the fade behind it, in pixels at full scale.
+    pub feather: f32,
+}
+
+impl Default for Detail {
+    fn default() -> Self {
+        Self {
+            shrink: 3.0,
+            feather: 7.0,
+        }
+    }
+}
+
 /// What happens to a prediction until it is a key.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FinishSettings {
@@ -359,6 +415,10 @@ pub struct FinishSettings {
     pub shape: MatteShape,
     /// How the prediction comes back to the plate's size.
     pub upsampling: Upsampling,
+    /// Where the plate's own pixels come back; `None` for nowhere.
+    pub detail: Option<Detail>,
+    /// Whether the plate's light above 1 and below 0 comes back.
+    pub restore_range: bool,
     /// The render's pixels, for radii and areas.
     pub scale: PixelScale,
 }
@@ -375,6 +435,8 @@ impl Default for FinishSettings {
             holes: None,
             shape: MatteShape::NEUTRAL,
             upsampling: Upsampling::Lanczos,
+            detail: None,
+            restore_range: false,
             scale: PixelScale::ONE,
         }
     }
@@ -437,8 +499,8 @@ mod tests {
             "setting.unknown"
         );
         assert_eq!(
-            Upsampling::from_id("guided").unwrap_err().to_string(),
-            "\"guided\" is no choice of upsampling; use one of: lanczos"
+            Upsampling::from_id("bicubic").unwrap_err().to_string(),
+            "\"bicubic\" is no choice of upsampling; use one of: lanczos, guided"
         );
         assert!(
             Resolution::from_index(6)

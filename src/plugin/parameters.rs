@@ -7,7 +7,7 @@
 
 use super::settings::Settings;
 use crate::keyer::{
-    DespillMethod, HintChannel, HintSource, InputColour, MatteShape, Output, Resolution,
+    DespillMethod, Detail, HintChannel, HintSource, InputColour, MatteShape, Output, Resolution,
     ScreenColour, Upsampling,
 };
 use crate::network::{DeviceChoice, PrecisionChoice};
@@ -370,11 +370,12 @@ pub static TABLE: &[Parameter] = &[
     parameter(
         "upsampling",
         "Upsampling",
-        "How the network's result is brought to the size of the plate.",
+        "How the model's matte is brought to the size of a plate that is larger than what the model sees. Guided follows what the plate shows in between: finer hair.",
         Group::Matte,
-        Kind::Choice(&[choice("lanczos", "Lanczos")], |settings, index| {
-            settings.upsampling = at(Upsampling::ALL, index)
-        }),
+        Kind::Choice(
+            &[choice("lanczos", "Lanczos"), choice("guided", "Guided")],
+            |settings, index| settings.upsampling = at(Upsampling::ALL, index),
+        ),
     ),
     parameter(
         "despillMethod",
@@ -402,6 +403,48 @@ pub static TABLE: &[Parameter] = &[
             set: |settings, value| settings.despill_strength = value as f32,
         },
     )),
+    parameter(
+        "sourceDetail",
+        "Source Detail",
+        "Brings the plate's own pixels back where the matte is solid: grain and texture. Edges keep the model's colour.",
+        Group::Foreground,
+        Kind::Boolean {
+            default: true,
+            set: |settings, on| settings.source_detail = on,
+        },
+    ),
+    animated(parameter(
+        "detailShrink",
+        "Detail Shrink",
+        "Distance from the matte's edge up to which Source Detail brings nothing back, in pixels of the full-size plate.",
+        Group::Foreground,
+        Kind::Double {
+            default: 3.0,
+            range: (0.0, 100.0),
+            set: |settings, value| settings.detail.shrink = value as f32,
+        },
+    )),
+    animated(parameter(
+        "detailFeather",
+        "Detail Feather",
+        "Width of the fade from the model's colour to the plate's, in pixels of the full-size plate.",
+        Group::Foreground,
+        Kind::Double {
+            default: 7.0,
+            range: (0.0, 100.0),
+            set: |settings, value| settings.detail.feather = value as f32,
+        },
+    )),
+    parameter(
+        "restoreRange",
+        "Restore Range",
+        "Brings the plate's light above white and below black back, which the model cannot say: in solid areas as it is, above white also at edges, unmixed from the screen.",
+        Group::Foreground,
+        Kind::Boolean {
+            default: true,
+            set: |settings, on| settings.restore_range = on,
+        },
+    ),
     shaping(parameter(
         "output",
         "Output",
@@ -508,6 +551,9 @@ impl Default for Settings {
             matte: MatteShape::NEUTRAL,
             despill_method: DespillMethod::ALL[0],
             despill_strength: 0.0,
+            source_detail: false,
+            detail: Detail::default(),
+            restore_range: false,
             despeckle: false,
             despeckle_size: 0,
             hole_size: 0,

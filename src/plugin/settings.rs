@@ -4,8 +4,8 @@
 //! there are parameters, hosts or time.
 
 use crate::keyer::{
-    DespillMethod, FinishSettings, HintChannel, HintSource, InputColour, MatteShape, Output,
-    PixelScale, Resolution, Screen, ScreenColour, Upsampling,
+    DespillMethod, Detail, FinishSettings, HintChannel, HintSource, InputColour, MatteShape,
+    Output, PixelScale, Resolution, Screen, ScreenColour, Upsampling,
 };
 use crate::network::{DeviceChoice, PrecisionChoice};
 
@@ -46,11 +46,18 @@ pub struct Settings {
     pub despill_method: DespillMethod,
     /// Despill, 0 (off) to 1.
     pub despill_strength: f32,
+    /// Whether the plate's own pixels come back where the matte is solid.
+    pub source_detail: bool,
+    /// How far inside.
+    pub detail: Detail,
+    /// Whether the plate's light above 1 and below 0 comes back.
+    pub restore_range: bool,
 }
 
 impl Settings {
     /// The part that shapes the finished picture but not what the network sees.
     pub fn finish(&self, screen: Screen, scale: PixelScale) -> FinishSettings {
+        let colour = self.output.shows_foreground();
         FinishSettings {
             screen,
             despill_strength: self.despill_strength,
@@ -59,6 +66,9 @@ impl Settings {
             holes: (self.hole_size > 0).then_some(self.hole_size),
             shape: self.matte,
             upsampling: self.upsampling,
+            // Only a picture with the foreground's colour shows them.
+            detail: (colour && self.source_detail).then_some(self.detail),
+            restore_range: colour && self.restore_range,
             scale,
         }
     }

@@ -9,6 +9,7 @@
 //! anywhere), on bits. The blur and the product are done for the rows that are wanted.
 
 mod bitmap;
+pub(super) mod inside;
 mod islands;
 pub(super) mod regions;
 mod soften;

@@ -186,6 +186,17 @@ impl<'a> Matte<'a> {
         }
     }
 
+    /// Row `y`, whole: alpha where the matte is solid before and after its edges are moved and
+    /// blurred. An edge that was moved outwards has the screen in it, and is not solid.
+    pub(super) fn solid_row(&self, y: usize, out: &mut [f32]) {
+        self.toned_row(y, 0, out);
+        if let Some(shaped) = &self.shaped {
+            for (value, shaped) in out.iter_mut().zip(shaped.row(y)) {
+                *value = value.min(*shaped);
+            }
+        }
+    }
+
     /// The same before edges are moved and blurred.
     fn toned_row(&self, y: usize, x0: usize, out: &mut [f32]) {
         out.copy_from_slice(&self.alpha.row(0, y)[x0..x0 + out.len()]);
