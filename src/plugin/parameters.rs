@@ -260,7 +260,7 @@ pub static TABLE: &[Parameter] = &[
     parameter(
         "precision",
         "Precision",
-        "Arithmetic of the network. Auto is fp32 on the CPU, and elsewhere what the model prefers; one chosen by name fails the render when the model does not have it (the shipped one has fp32 only). A model that gives no numbers in fp16 is run in fp32 instead, and the panel says so.",
+        "Arithmetic of the network. Auto is fp32 on the CPU, and elsewhere what the model prefers; one chosen by name fails the render when the model does not have it. A model that gives no numbers in fp16 is run in fp32 instead, and the panel says so.",
         Group::Setup,
         Kind::Choice(
             &[
