@@ -6,11 +6,11 @@
 
 use rayon::prelude::*;
 
+use super::colour::Encoding;
 use super::error::Result;
 use super::geometry::Geometry;
 use super::image::Planes;
 use super::plate::finite;
-use super::settings::Encoding;
 
 /// Cells along the longer side.
 const CELLS: usize = 24;

@@ -17,12 +17,12 @@
 
 use rayon::prelude::*;
 
+use super::colour::Encoding;
 use super::error::Result;
 use super::geometry::Geometry;
 use super::image::{Planes, Size};
 use super::plate::finite;
 use super::resample::{Kernel, Resampler, RowScratch, Source};
-use super::settings::Encoding;
 
 /// Added to the variances of the plate's light: structure of a twentieth of white counts half.
 const GRAIN: f32 = 3e-3;

@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use super::colour::Encoding;
 use super::despeckle::inside::{Depth, Inside};
 use super::despill::Despill;
 use super::error::{Error, Result};
@@ -16,7 +17,7 @@ use super::image::{Planes, Size};
 use super::matte::{self, Matte};
 use super::restore::{Layer, Prediction, restore};
 use super::scratch::Pool;
-use super::settings::{Encoding, FinishSettings, Screen, Upsampling};
+use super::settings::{FinishSettings, Screen, Upsampling};
 use super::source::{self, Plate, Restored};
 
 /// Alpha and foreground at the plate's size, for a range of its rows.

@@ -6,6 +6,7 @@
 //!
 //! | step | module |
 //! |---|---|
+//! | what a clip's numbers mean | [`colour`] |
 //! | how large the network's picture is | [`geometry`] |
 //! | which colour the screen has, and a hint made from it | [`screen`] |
 //! | a hint read from a clip | [`hint`] |
@@ -22,8 +23,9 @@
 //! Plates and keys carry values below 0 and above 1, and they stay. What limits them is listed
 //! here and nowhere else; the list is the original engine's, checked against its outputs:
 //!
-//! * the transfer curves read everything below 0 as 0 ([`curve::Negative::Clamp`]); never above;
-//!   of the plate's own pixels that come back ([`source`]) they keep what is below 0;
+//! * the transfer curves read everything below 0 as 0 ([`colour::srgb::Negative::Clamp`]) on the
+//!   way into the network and out of it; never above; of the plate's own pixels that come back
+//!   ([`source`]) they keep what is below 0;
 //! * a matte whose tone or shape is changed is limited to 0..1 ([`matte`]);
 //! * hints are limited to 0..1 when they are read or made ([`hint`], [`screen`]);
 //! * [`plate::prepare`] reads a sample that is not finite as 0, and limits the others to ±65504
@@ -35,7 +37,7 @@
 //! (`ThreadPool::install`). No value depends on the number of threads, nor on the window.
 
 pub mod backing;
-pub mod curve;
+pub mod colour;
 pub mod despeckle;
 pub mod despill;
 pub mod error;
@@ -55,6 +57,7 @@ pub mod settings;
 pub mod source;
 
 pub use backing::Backing;
+pub use colour::{Encoding, Light};
 pub use error::{Error, Result};
 pub use geometry::{Bounds, Fit, Geometry, SizeRule};
 pub use guided::Guide;
@@ -67,7 +70,7 @@ pub use restore::Prediction;
 pub use scratch::{Lease, Pool};
 pub use screen::{detect, hint_from_screen};
 pub use settings::{
-    Association, DespillMethod, Detail, Encoding, FinishSettings, HintChannel, HintSource,
-    InputColour, MatteShape, Output, PixelScale, Resolution, Screen, ScreenColour, Upsampling,
+    Association, DespillMethod, Detail, FinishSettings, HintChannel, HintSource, MatteShape,
+    Output, OutputColour, PixelScale, Resolution, Screen, ScreenColour, Upsampling,
 };
 pub use source::{Plate, PlateRows};

@@ -3,8 +3,6 @@
 //! Every choice is an enum whose *order* and whose ids are a contract with saved projects: classic
 //! hosts store the number, newer ones the id. Lists grow at the end only.
 
-use super::curve::{Negative, row_to_linear, row_to_srgb};
-
 /// Declares a choice: variants in their stored order, each with its stable id.
 macro_rules! choice {
     (
@@ -136,13 +134,11 @@ choice! {
 }
 
 choice! {
-    /// How the plate's values are to be read.
-    InputColour, "inputColor" {
-        /// By depth: integers are sRGB, floats are linear.
-        Auto = "auto",
-        /// sRGB-encoded, Rec. 709 primaries.
-        Srgb = "srgb",
-        /// Scene-linear, Rec. 709 primaries.
+    /// How what is written is encoded.
+    OutputColour, "outputColor" {
+        /// As the plate is.
+        Same = "same",
+        /// Scene-linear, primaries of Rec. 709.
         Linear = "linear",
     }
 }
@@ -241,44 +237,6 @@ impl ScreenColour {
             Self::Green => Some(Screen::Green),
             Self::Blue => Some(Screen::Blue),
             Self::Red => Some(Screen::Red),
-        }
-    }
-}
-
-/// How values stand for light, once it is known. Both have Rec. 709 primaries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Encoding {
-    /// The sRGB curve (IEC 61966-2-1).
-    Srgb,
-    /// Proportional to light.
-    Linear,
-}
-
-impl Encoding {
-    /// Rows of a clip to linear light, in place; values below 0 stay below 0.
-    pub fn rows_to_linear(self, rgb: [&mut [f32]; 3]) {
-        if self == Self::Srgb {
-            for row in rgb {
-                row_to_linear(row, Negative::Mirror);
-            }
-        }
-    }
-
-    /// Rows in linear light to the clip's encoding, in place; values below 0 stay below 0.
-    pub fn rows_from_linear(self, rgb: [&mut [f32]; 3]) {
-        if self == Self::Srgb {
-            for row in rgb {
-                row_to_srgb(row, Negative::Mirror);
-            }
-        }
-    }
-
-    /// Rows of the network's sRGB to the clip's encoding, in place. There is no light below 0.
-    pub fn rows_from_srgb(self, rgb: [&mut [f32]; 3]) {
-        if self == Self::Linear {
-            for row in rgb {
-                row_to_linear(row, Negative::Clamp);
-            }
         }
     }
 }
@@ -487,8 +445,8 @@ mod tests {
             ["auto", "green", "blue", "red"]
         );
         assert_eq!(
-            InputColour::ALL.iter().map(|i| i.id()).collect::<Vec<_>>(),
-            ["auto", "srgb", "linear"]
+            OutputColour::ALL.iter().map(|o| o.id()).collect::<Vec<_>>(),
+            ["same", "linear"]
         );
     }
 

@@ -20,13 +20,14 @@
 
 use std::fmt;
 
+use super::backing::Backing;
+use super::colour::Encoding;
+use super::colour::srgb::{self, Negative};
 use super::despeckle::inside::Inside;
 use super::despill::Despill;
 use super::guided::Guide;
 use super::image::Planes;
 use super::plate::finite;
-use super::settings::Encoding;
-use super::{backing::Backing, curve, curve::Negative};
 
 /// Rows of a plate, wherever they lie.
 pub trait PlateRows: Sync {
@@ -195,7 +196,7 @@ impl<'a> Restored<'a> {
             let mixed = &mut mixed[channel][..length];
             if !all_own {
                 mixed.copy_from_slice(rgb[channel]);
-                curve::row_to_linear(mixed, Negative::Clamp);
+                srgb::row_to_linear(mixed, Negative::Clamp);
             }
             for ((mixed, own), weight) in mixed.iter_mut().zip(own[channel]).zip(weights) {
                 let own = if self.range {
@@ -250,14 +251,14 @@ fn finished([red, green, blue]: [&mut [f32]; 3], despill: &Despill, encoding: En
         return;
     }
     for row in [&mut *red, &mut *green, &mut *blue] {
-        curve::row_to_srgb(row, Negative::Mirror);
+        srgb::row_to_srgb(row, Negative::Mirror);
     }
     despill.plate_row([&mut *red, &mut *green, &mut *blue]);
     if encoding == Encoding::Srgb {
         return;
     }
     for row in [&mut *red, &mut *green, &mut *blue] {
-        curve::row_to_linear(row, Negative::Mirror);
+        srgb::row_to_linear(row, Negative::Mirror);
     }
     encoding.rows_from_linear([red, green, blue]);
 }

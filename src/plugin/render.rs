@@ -218,7 +218,7 @@ impl Finish {
         }
         let plate = frame.plate()?;
         let alpha = &self.answer.prediction.alpha;
-        let look = || Guide::new(&plate, frame.encoding, alpha, &self.geometry);
+        let look = || Guide::new(&plate, frame.held(), alpha, &self.geometry);
         let guide = Arc::new(frame.stages.time("guide", look)?);
         let mut guides = GUIDES.lock();
         guides.insert(0, (self.key, guide.clone()));
@@ -381,7 +381,7 @@ impl Network {
                     &plate,
                     &told.hint,
                     &self.geometry,
-                    frame.encoding,
+                    frame.encoding.light(),
                     exchange,
                     &self.model.normalisation,
                     &SCRATCH,
@@ -405,7 +405,7 @@ impl Network {
         let alpha = &outcome.prediction.alpha;
         let backing = service.install(|| {
             let plate = frame.plate()?;
-            let look = || Backing::new(&plate, frame.encoding, alpha, &self.geometry);
+            let look = || Backing::new(&plate, frame.held(), alpha, &self.geometry);
             Ok::<_, Error>(frame.stages.time("backing", look)?)
         })?;
         let mut device = outcome.device.name().to_owned();
@@ -466,7 +466,7 @@ fn write(frame: &Frame<'_>, shown: &Shown, window: RectI, rows: Vec<RowMut<'_>>)
         }
     };
     let plate = match mode {
-        Output::SourceMatte => Some(frame.plate()?),
+        Output::SourceMatte => Some(frame.plate_as_written()?),
         _ => None,
     };
     let layers = Layers {
@@ -477,7 +477,7 @@ fn write(frame: &Frame<'_>, shown: &Shown, window: RectI, rows: Vec<RowMut<'_>>)
             Picture::Key(_) => None,
         },
     };
-    let picture = Composition::new(mode, frame.encoding, layers, frame.scale)?;
+    let picture = Composition::new(mode, frame.written(), layers, frame.scale)?;
     let rows = rows
         .into_iter()
         .map(|row| (from_top(row.y()), row))

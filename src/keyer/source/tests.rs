@@ -64,7 +64,7 @@ impl Scene {
                     plate.row_mut(channel, y)[x] =
                         alpha * (own + grain) + (1.0 - alpha) * GREEN[channel];
                     prediction.foreground.row_mut(channel, y)[x] =
-                        curve::linear_to_srgb(own.clamp(0.0, 1.0));
+                        srgb::linear_to_srgb(own.clamp(0.0, 1.0));
                 }
             }
         }
