@@ -441,10 +441,10 @@ pub static TABLE: &[Parameter] = &[
     parameter(
         "sourceDetail",
         "Source Detail",
-        "Brings the plate's own pixels back where the matte is solid: grain and texture. Edges keep the model's colour.",
+        "Brings the plate's own pixels back where the matte is solid: grain and texture, but also the screen's light that the model took out of the subject. Edges keep the model's colour.",
         Group::Foreground,
         Kind::Boolean {
-            default: true,
+            default: false,
             set: |settings, on| settings.source_detail = on,
         },
     ),
@@ -476,7 +476,7 @@ pub static TABLE: &[Parameter] = &[
         "Brings the plate's light above white and below black back, which the model cannot say: in solid areas as it is, above white also at edges, unmixed from the screen.",
         Group::Foreground,
         Kind::Boolean {
-            default: true,
+            default: false,
             set: |settings, on| settings.restore_range = on,
         },
     ),

@@ -128,8 +128,8 @@ mod tests {
             let shape = shape(0.0, 1.0, gamma);
             assert_eq!((toned(&shape, 0.0), toned(&shape, 1.0)), (0.0, 1.0));
             let mut last = 0.0;
-            for step in 1..=40_000 {
-                let x = step as f32 / 40_000.0;
+            for step in 1..=4_000 {
+                let x = step as f32 / 4_000.0;
                 let y = toned(&shape, x);
                 assert!((y - x.powf(1.0 / gamma)).abs() < 1e-4, "{gamma} {x}");
                 assert!(y >= last, "{gamma} {x}");
