@@ -31,6 +31,7 @@ pub(crate) mod proto;
 pub mod runtime;
 pub mod service;
 pub mod session;
+mod strips;
 mod tiled;
 pub mod tiles;
 

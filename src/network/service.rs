@@ -395,7 +395,7 @@ impl Service {
         let threads = self.options.network_threads();
         let (model, build_key) = (Arc::new(model.clone()), key.clone());
         self.sessions.acquire(key, bytes, control, move || {
-            let engine = Engine::build(runtime, model.clone(), build_key, threads)?;
+            let engine = Engine::build(runtime, model.clone(), build_key, threads, super::greenformer::plan::Refiner::Whole)?;
             log::info!(
                 "prepared {} in {} ms",
                 model.full_id(),

@@ -23,6 +23,15 @@ const POSITION: u64 = WIDTH as u64 / 16;
 /// The runtime's own needs in bytes.
 const RUNTIME: u64 = 20_000_000;
 
+/// How the refiner is worked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refiner {
+    /// In one piece with the rest of the network.
+    Whole,
+    /// Strip by strip, which needs less memory.
+    Strips,
+}
+
 /// A session's memory in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Estimate {
