@@ -12,9 +12,8 @@ use parking_lot::Mutex;
 use super::error::{Error, Result};
 use super::greenformer::graph;
 use super::greenformer::import::Imported;
-use super::greenformer::plan::Refiner;
 use super::greenformer::weights::WeightsFile;
-use super::model::{Graph, Kind, Model};
+use super::model::{Graph, Kind, Model, Refiner};
 use super::onnx::Dimension;
 use super::probes::memory_was_short;
 use super::runtime::{self, Given, Runtime, Wanted};
@@ -51,7 +50,7 @@ enum Network {
 }
 
 impl Engine {
-    /// Builds the session for `key`.
+    /// Builds the session for `key`. `refiner` is of account for imported checkpoints only.
     ///
     /// # Errors
     /// Those of [`Model::load`]; [`Error::Input`] for a size that the graph does not take;

@@ -12,7 +12,8 @@
 //! * [`engine`]: one model on one device at one size: built, run, checked.
 //! * [`session`]: the engines that are kept, and for how long.
 //! * [`cache`]: the predictions that are kept.
-//! * [`tiles`]: how a frame that is too large for one piece falls into several.
+//! * [`tiles`]: how a frame that is too large for one piece falls into several; `strips` does the
+//!   same for the refiner of CorridorKey's own network.
 //! * [`options`]: everything that environment variables can say.
 
 pub mod cache;

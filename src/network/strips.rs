@@ -148,9 +148,15 @@ impl Strips {
             y: room(REFINER * pixels)?,
         };
         let mut sums = vec![Sums::default(); REFINER];
-        self.through(0, orders, &mut maps, |_, rows| rows.copy(&seen), |maps, strip| {
-            strip.keep(&mut maps.y, &mut sums);
-        })?;
+        self.through(
+            0,
+            orders,
+            &mut maps,
+            |_, rows| rows.copy(&seen),
+            |maps, strip| {
+                strip.keep(&mut maps.y, &mut sums);
+            },
+        )?;
         drop(seen);
 
         maps.x = room(REFINER * pixels)?;
@@ -199,17 +205,37 @@ impl Strips {
         for strip in 0..strips {
             let begin = strip * ROWS;
             let rows = Rows {
-                kept: if strip == 0 { 0 } else { 2 * layer.reach * width },
+                kept: if strip == 0 {
+                    0
+                } else {
+                    2 * layer.reach * width
+                },
                 blank: if strip == 0 { layer.reach * width } else { 0 },
-                from: if strip == 0 { 0 } else { (begin + layer.reach) * width },
+                from: if strip == 0 {
+                    0
+                } else {
+                    (begin + layer.reach) * width
+                },
                 to: ((begin + ROWS + layer.reach) * width).min(pixels),
                 plane: layer.rows() * width,
                 pixels,
                 tile: &mut tile,
             };
             self.pool.install(|| fill(maps, rows));
-            let orders = if strip + 1 < strips { orders.usual } else { orders.last };
-            convolve(&mut self.layers, &self.steps, index, width, orders, &tile, &mut answer)?;
+            let orders = if strip + 1 < strips {
+                orders.usual
+            } else {
+                orders.last
+            };
+            convolve(
+                &mut self.layers,
+                &self.steps,
+                index,
+                width,
+                orders,
+                &tile,
+                &mut answer,
+            )?;
             let strip = Strip {
                 from: begin * width,
                 pixels,
@@ -332,7 +358,13 @@ impl Rows<'_> {
         sources: impl IndexedParallelIterator<Item = S>,
         fill: impl Fn(usize, S, &mut [f32]) + Sync,
     ) {
-        let Self { kept, blank, from, to, .. } = self;
+        let Self {
+            kept,
+            blank,
+            from,
+            to,
+            ..
+        } = self;
         let planes = self.tile.par_chunks_exact_mut(self.plane).zip(sources);
         planes.enumerate().for_each(|(channel, (plane, source))| {
             plane.copy_within(plane.len() - kept.., 0);
@@ -346,7 +378,9 @@ impl Rows<'_> {
     fn copy(self, source: &[f32]) {
         let (from, to) = (self.from, self.to);
         let planes = source.par_chunks_exact(self.pixels);
-        self.each(planes, |_, source, rows| rows.copy_from_slice(&source[from..to]));
+        self.each(planes, |_, source, rows| {
+            rows.copy_from_slice(&source[from..to])
+        });
     }
 
     /// The rows normalised and clipped.
@@ -401,18 +435,26 @@ impl Strip<'_> {
     }
 
     /// The answer is the correction of the logits: alpha and the foreground come of it.
-    fn refine(&self, logits: &[f32], gain: f32, (alpha, foreground): &mut (&mut [f32], &mut [f32])) {
+    fn refine(
+        &self,
+        logits: &[f32],
+        gain: f32,
+        (alpha, foreground): &mut (&mut [f32], &mut [f32]),
+    ) {
         let place = self.from..self.from + self.plane;
         let results = alpha.par_chunks_exact_mut(self.pixels);
         let results = results.chain(foreground.par_chunks_exact_mut(self.pixels));
         let logits = logits.par_chunks_exact(self.pixels);
         let answers = self.answer.par_chunks_exact(self.plane);
-        answers.zip(logits).zip(results).for_each(|((answer, logits), result)| {
-            let pairs = answer.iter().zip(&logits[place.clone()]);
-            for (result, (delta, logit)) in result[place.clone()].iter_mut().zip(pairs) {
-                *result = sigmoid(logit + gain * delta);
-            }
-        });
+        answers
+            .zip(logits)
+            .zip(results)
+            .for_each(|((answer, logits), result)| {
+                let pairs = answer.iter().zip(&logits[place.clone()]);
+                for (result, (delta, logit)) in result[place.clone()].iter_mut().zip(pairs) {
+                    *result = sigmoid(logit + gain * delta);
+                }
+            });
     }
 }
 

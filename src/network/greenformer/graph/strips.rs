@@ -159,7 +159,11 @@ mod tests {
         assert_eq!(layers.len(), 2 + 2 * DILATIONS.len());
         // Each side of a pixel, as far as the last answer depends on the first input.
         assert_eq!(layers.iter().map(|layer| layer.reach).sum::<usize>(), 31);
-        assert!(layers.windows(2).all(|pair| pair[0].answers == pair[1].channels));
+        assert!(
+            layers
+                .windows(2)
+                .all(|pair| pair[0].answers == pair[1].channels)
+        );
         let unlike = layers.iter().filter(|layer| layer.norm.is_none());
         assert_eq!(unlike.count(), 1);
     }
