@@ -49,11 +49,6 @@ fn memory_is_within_a_quarter_of_the_estimate() {
         for (refiner, estimate) in [(Refiner::Whole, whole), (Refiner::Strips, strips)] {
             let (measured, estimate) = (growth(side, refiner), estimate.total() as f64);
             let ratio = measured / estimate;
-            println!(
-                "{side} {refiner:?}: {:.0} MB, planned {:.0}",
-                measured / 1e6,
-                estimate / 1e6
-            );
             assert!(
                 (0.75..1.25).contains(&ratio),
                 "{side} {refiner:?}: {:.0} MB and not {:.0}",
