@@ -1,5 +1,6 @@
 """Network, losses, checkpoint and export at tiny sizes."""
 
+import copy
 import json
 import random
 import sys
@@ -268,6 +269,30 @@ def test_training_goes_on_from_an_exported_model(tmp_path, net, scene):
     # With its statistics adopted the batch gives the same in training as in evaluation.
     for kind in (calibrated, trained):
         assert all((a - b).abs().max() < 1e-3 for a, b in zip(kind, loaded))
+
+
+def test_the_shipped_model_loses_nothing_to_a_newer_network():
+    path = Path(__file__).parents[2] / "base" / "base.onnx"
+    net = Keyer().eval()
+    warm.load(net, path)
+    x = plate_like(96, 160)
+    with torch.no_grad():
+        found = net(x)
+    assert all(np.abs(a.numpy() - b).max() < 1e-4 for a, b in zip(found, run(onnx.load(path), x.numpy())))
+
+
+def test_what_settles_before_a_stride_survives_an_export(tmp_path, net):
+    other = copy.deepcopy(net)
+    with torch.no_grad():
+        for part in (other.settle3, other.settle4, other.settle5):
+            part.weight.add_(torch.randn_like(part.weight) * 0.05)
+    rounded(other, tmp_path / "net.onnx")
+    again = Keyer().eval()
+    warm.load(again, tmp_path / "net.onnx")
+    assert (again.settle4.weight - other.settle4.weight).abs().max() < 2e-3
+    x = plate_like(64, 64)
+    with torch.no_grad():
+        assert max((a - b).abs().max() for a, b in zip(again(x), other(x))) < 2e-2
 
 
 def test_any_plate_size_and_scores(tmp_path, net):
