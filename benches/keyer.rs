@@ -10,12 +10,12 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use corridorkey::keyer::curve::{self, Negative};
+use corridorkey::keyer::colour::srgb::{self, Negative};
 use corridorkey::keyer::despeckle::{CleanUp, Mask};
 use corridorkey::keyer::{
-    Composition, Encoding, FinishSettings, Fit, Geometry, HintChannel, Key, Layers, Normalisation,
-    Output, PixelScale, Planes, Pool, Prediction, Resolution, Screen, Size, SizeRule, detect,
-    finish, hint_from_clip, hint_from_screen, prepare,
+    Composition, Encoding, FinishSettings, Fit, Geometry, HintChannel, Key, Layers, Light,
+    Normalisation, Output, PixelScale, Planes, Pool, Prediction, Resolution, Screen, Size,
+    SizeRule, detect, finish, hint_from_clip, hint_from_screen, prepare,
 };
 
 #[path = "keyer/plain.rs"]
@@ -108,10 +108,10 @@ fn curves() {
     for (name, fast, exact) in [
         (
             "to linear",
-            curve::row_to_linear as fn(&mut [f32], Negative),
-            curve::srgb_to_linear as fn(f32) -> f32,
+            srgb::row_to_linear as fn(&mut [f32], Negative),
+            srgb::srgb_to_linear as fn(f32) -> f32,
         ),
-        ("to sRGB", curve::row_to_srgb, curve::linear_to_srgb),
+        ("to sRGB", srgb::row_to_srgb, srgb::linear_to_srgb),
     ] {
         let plain = measure(|| {
             for (value, sample) in row.iter_mut().zip(&samples) {
@@ -196,11 +196,11 @@ fn frame(size: Size) {
 
     let (hint, _) = hint_from_clip(&prediction.alpha, HintChannel::Auto).unwrap();
     let time = measure(|| {
-        black_box(hint_from_screen(&plate, Encoding::Linear, Screen::Green).unwrap());
+        black_box(hint_from_screen(&plate, Light::Linear, Screen::Green).unwrap());
     });
     report(&name("hint from the screen"), pixels, &time, None);
     let time = measure(|| {
-        black_box(detect(&plate, Encoding::Linear, Some(&hint)).unwrap());
+        black_box(detect(&plate, Light::Linear, Some(&hint)).unwrap());
     });
     report(&name("screen detection"), pixels, &time, None);
 
@@ -219,7 +219,7 @@ fn frame(size: Size) {
                 &plate,
                 &hint,
                 &geometry,
-                Encoding::Linear,
+                Light::Linear,
                 Screen::Green,
                 &Normalisation::IMAGENET,
                 &pool,

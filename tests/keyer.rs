@@ -2,7 +2,7 @@
 //! plate as foreground. Whatever goes in must then come out, at every size, by every way.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use corridorkey::keyer::curve::{linear_to_srgb, srgb_to_linear};
+use corridorkey::keyer::colour::srgb::{linear_to_srgb, srgb_to_linear};
 use corridorkey::keyer::{
     Composition, Encoding, FinishSettings, Fit, Geometry, Layers, NetworkInput, Normalisation,
     Output, PixelScale, Planes, Pool, Prediction, Resolution, Screen, Size, SizeRule, Window,
@@ -84,7 +84,7 @@ impl Run {
             plate,
             hint,
             &self.geometry,
-            self.encoding,
+            self.encoding.light(),
             self.exchange,
             &Normalisation::IMAGENET,
             &pool,
@@ -259,8 +259,9 @@ fn a_broken_plate_gives_a_finite_key() {
         hint.row_mut(0, 3 * i)[i] = bad.clamp(0.0, 1.0);
     }
     for encoding in [Encoding::Srgb, Encoding::Linear] {
-        let screen = detect(&plate, encoding, None).unwrap();
-        let made = hint_from_screen(&plate, encoding, screen).unwrap();
+        let light = encoding.light();
+        let screen = detect(&plate, light, None).unwrap();
+        let made = hint_from_screen(&plate, light, screen).unwrap();
         assert!(made.data().iter().all(|v| (0.0..=1.0).contains(v)));
         for resolution in [Resolution::Auto, Resolution::Long512] {
             let mut run = Run::new(size, Fit::Aspect, resolution, encoding);

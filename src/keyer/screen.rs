@@ -8,13 +8,13 @@
 
 use rayon::prelude::*;
 
-use super::curve::{self, Negative};
+use super::colour::Light;
 use super::despeckle::regions::{self, Core};
 use super::error::Result;
 use super::image::{Planes, Size};
 use super::plate::finite;
 use super::resample::{Kernel, Resampler, RowScratch, Source, resize, resize_into};
-use super::settings::{Encoding, Screen};
+use super::settings::Screen;
 
 /// Long side of the copy that is looked at.
 const LONG: usize = 480;
@@ -28,7 +28,7 @@ const MARGIN: f64 = 3.0;
 
 /// Finds the colour of the screen: the one that covers most of the plate outside the hint.
 ///
-/// `plate` has three planes in `encoding`; `hint`, where there is one, has one plane of the same
+/// `plate` has three planes in `light`; `hint`, where there is one, has one plane of the same
 /// size. Green is the answer unless another colour is far ahead of it: each frame is looked at
 /// alone, and a blue jacket in a close-up must not make a blue stage of a green one for some frames
 /// of a shot. Red must be purer than the others to count, since skin, wood and tungsten light are
@@ -36,9 +36,9 @@ const MARGIN: f64 = 3.0;
 ///
 /// # Errors
 /// When a picture is empty or not of the planes and size said.
-pub fn detect(plate: &Planes, encoding: Encoding, hint: Option<&Planes>) -> Result<Screen> {
+pub fn detect(plate: &Planes, light: Light, hint: Option<&Planes>) -> Result<Screen> {
     plate.check("plate", &[3], "3")?;
-    let small = reduced(plate, encoding);
+    let small = reduced(plate, light);
     let hint = match hint {
         None => None,
         Some(hint) => {
@@ -83,9 +83,9 @@ pub fn detect(plate: &Planes, encoding: Encoding, hint: Option<&Planes>) -> Resu
 ///
 /// # Errors
 /// When the plate is empty or has other planes than three, or memory is short.
-pub fn hint_from_screen(plate: &Planes, encoding: Encoding, screen: Screen) -> Result<Planes> {
+pub fn hint_from_screen(plate: &Planes, light: Light, screen: Screen) -> Result<Planes> {
     plate.check("plate", &[3], "3")?;
-    let small = reduced(plate, encoding);
+    let small = reduced(plate, light);
     let size = small.size();
     let map = |of: fn(&Planes, Screen, usize) -> f32| {
         let values = (0..size.area()).map(|i| of(&small, screen, i)).collect();
@@ -148,7 +148,7 @@ fn purity(small: &Planes, screen: Screen, index: usize) -> f32 {
 }
 
 /// A small sRGB copy of the plate, limited to 0..1.
-fn reduced(plate: &Planes, encoding: Encoding) -> Planes {
+fn reduced(plate: &Planes, light: Light) -> Planes {
     let long = plate.size().long();
     let factor = long.div_ceil(LONG).max(1);
     let to = Size::new(
@@ -173,9 +173,7 @@ fn reduced(plate: &Planes, encoding: Encoding) -> Planes {
                 finite,
             );
             for row in rows {
-                if encoding == Encoding::Linear {
-                    curve::row_to_srgb(row, Negative::Clamp);
-                }
+                light.row_to_srgb(row);
                 for value in row {
                     *value = value.clamp(0.0, 1.0);
                 }
@@ -298,6 +296,7 @@ fn box_line(line: &[f32], radius: usize, mut put: impl FnMut(usize, f32)) {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use super::super::colour::srgb::{Negative, row_to_linear};
     use super::*;
 
     /// A subject (a grey disc) before an unevenly lit screen.
@@ -334,10 +333,10 @@ mod tests {
         for size in [Size::new(320, 180), Size::new(1000, 500)] {
             for screen in Screen::ALL {
                 let plate = plate(size, *screen, false);
-                assert_eq!(detect(&plate, Encoding::Srgb, None).unwrap(), *screen);
+                assert_eq!(detect(&plate, Light::Srgb, None).unwrap(), *screen);
                 let mut linear = plate.clone();
-                curve::row_to_linear(linear.data_mut(), Negative::Clamp);
-                assert_eq!(detect(&linear, Encoding::Linear, None).unwrap(), *screen);
+                row_to_linear(linear.data_mut(), Negative::Clamp);
+                assert_eq!(detect(&linear, Light::Linear, None).unwrap(), *screen);
             }
         }
     }
@@ -354,7 +353,7 @@ mod tests {
                         plate.row_mut(channel, y)[x] = 0.6;
                     }
                 }
-                let found = detect(&plate, Encoding::Srgb, None).unwrap();
+                let found = detect(&plate, Light::Srgb, None).unwrap();
                 assert_eq!(found, Screen::Green, "{screen:?} over {part} of the frame");
             }
         }
@@ -373,9 +372,9 @@ mod tests {
                 hint.row_mut(0, y)[x] = 1.0;
             }
         }
-        assert_eq!(detect(&plate, Encoding::Srgb, None).unwrap(), Screen::Green);
+        assert_eq!(detect(&plate, Light::Srgb, None).unwrap(), Screen::Green);
         assert_eq!(
-            detect(&plate, Encoding::Srgb, Some(&hint)).unwrap(),
+            detect(&plate, Light::Srgb, Some(&hint)).unwrap(),
             Screen::Blue
         );
     }
@@ -383,10 +382,7 @@ mod tests {
     #[test]
     fn without_a_colour_the_answer_is_green() {
         let grey = Planes::new(20, 20, 3);
-        assert_eq!(
-            detect(&grey, Encoding::Linear, None).unwrap(),
-            Screen::Green
-        );
+        assert_eq!(detect(&grey, Light::Linear, None).unwrap(), Screen::Green);
     }
 
     #[test]
@@ -395,7 +391,7 @@ mod tests {
             for markers in [false, true] {
                 let size = Size::new(640, 360);
                 let plate = plate(size, *screen, markers);
-                let hint = hint_from_screen(&plate, Encoding::Srgb, *screen).unwrap();
+                let hint = hint_from_screen(&plate, Light::Srgb, *screen).unwrap();
                 let (mut inside, mut subject, mut outside) = (0.0, 0.0, 0.0_f32);
                 for y in 0..360 {
                     for x in 0..640 {
@@ -426,10 +422,10 @@ mod tests {
             if let Some(last) = plate.data_mut().last_mut() {
                 *last = f32::INFINITY;
             }
-            let hint = hint_from_screen(&plate, Encoding::Linear, Screen::Green).unwrap();
+            let hint = hint_from_screen(&plate, Light::Linear, Screen::Green).unwrap();
             assert_eq!(hint.size(), plate.size());
             assert!(hint.data().iter().all(|v| (0.0..=1.0).contains(v)));
-            detect(&plate, Encoding::Linear, None).unwrap();
+            detect(&plate, Light::Linear, None).unwrap();
         }
     }
 }

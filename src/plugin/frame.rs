@@ -7,7 +7,7 @@ use super::fetch::{self, Grid, Placed, RGB};
 use super::stages::Stages;
 use crate::error::{Error, Result};
 use crate::keyer::{
-    self, Encoding, HintChannel, HintSource, InputColour, PixelScale, Planes, Screen, Size,
+    self, Encoding, HintChannel, HintSource, OutputColour, PixelScale, Planes, Screen, Size,
 };
 
 /// Plate and hint of one frame, and the pixels that are wanted of them.
@@ -37,13 +37,11 @@ pub(super) struct Told {
 }
 
 /// What the Source clip's values mean.
-pub(super) fn encoding(input: InputColour, depth: Depth) -> Encoding {
-    match (input, depth) {
-        (InputColour::Srgb, _) | (InputColour::Auto, Depth::Byte | Depth::Short) => Encoding::Srgb,
-        (InputColour::Linear, _) | (InputColour::Auto, Depth::Half | Depth::Float) => {
-            Encoding::Linear
-        }
-    }
+pub(super) fn encoding(input: Option<Encoding>, depth: Depth) -> Encoding {
+    input.unwrap_or(match depth {
+        Depth::Byte | Depth::Short => Encoding::Srgb,
+        Depth::Half | Depth::Float => Encoding::Linear,
+    })
 }
 
 /// Width and height of a region.
@@ -85,11 +83,33 @@ impl Frame<'_> {
         .into())
     }
 
-    /// The plate: red, green and blue.
+    /// The plate as the network's side looks at it: red, green and blue, as
+    /// [`Encoding::light`] says of its encoding.
     pub(super) fn plate(&self) -> Result<Planes> {
+        let plate = self.plate_as_it_is()?;
+        Ok(self.stages.time("decode", || self.encoding.plate(plate)))
+    }
+
+    /// The plate as what is written is encoded.
+    pub(super) fn plate_as_written(&self) -> Result<Planes> {
+        let plate = self.plate_as_it_is()?;
+        Ok(self
+            .stages
+            .time("decode", || self.encoding.convert(plate, self.written())))
+    }
+
+    fn plate_as_it_is(&self) -> Result<Planes> {
         Ok(self.stages.time("read", || {
             fetch::read(&self.plate, &self.grid, self.region, self.frame, &RGB)
         })?)
+    }
+
+    /// How what is written is encoded.
+    pub(super) fn written(&self) -> Encoding {
+        match self.settings.output_colour {
+            OutputColour::Same => self.encoding,
+            OutputColour::Linear => Encoding::Linear,
+        }
     }
 
     /// The hint, and the screen's colour where it is named, where the hint is made from it, or
@@ -99,7 +119,9 @@ impl Frame<'_> {
         let hint = given.as_ref().map(|(hint, _)| hint);
         let found = match self.settings.screen.named() {
             Some(named) => Some(named),
-            None if screen || given.is_none() => Some(keyer::detect(plate, self.encoding, hint)?),
+            None if screen || given.is_none() => {
+                Some(keyer::detect(plate, self.encoding.light(), hint)?)
+            }
             None => None,
         };
         let (hint, words) = match (given, found) {
@@ -107,7 +129,7 @@ impl Frame<'_> {
             (None, colour) => {
                 // Without a given hint the colour has just been found.
                 let colour = colour.unwrap_or(Screen::Green);
-                let hint = keyer::hint_from_screen(plate, self.encoding, colour)?;
+                let hint = keyer::hint_from_screen(plate, self.encoding.light(), colour)?;
                 (hint, "keyed from the screen".to_owned())
             }
         };
@@ -180,12 +202,9 @@ impl Frame<'_> {
 
     /// How plate and hint were read, in words for the panel.
     pub(super) fn reading(&self, screen: Option<Screen>, hint: &str) -> String {
-        let encoding = match self.encoding {
-            Encoding::Srgb => "sRGB",
-            Encoding::Linear => "linear",
-        };
+        let encoding = self.encoding.label();
         let guessed = |auto: bool| if auto { " (Auto)" } else { "" };
-        let input = guessed(self.settings.input == InputColour::Auto);
+        let input = guessed(self.settings.input.is_none());
         let mut line = format!("{encoding}{input}");
         if let Some(screen) = screen {
             let found = guessed(self.settings.screen.named().is_none());

@@ -4,8 +4,8 @@
 //! there are parameters, hosts or time.
 
 use crate::keyer::{
-    DespillMethod, FinishSettings, HintChannel, HintSource, InputColour, Output, PixelScale,
-    Resolution, Screen, ScreenColour, Upsampling,
+    DespillMethod, Encoding, FinishSettings, HintChannel, HintSource, Output, OutputColour,
+    PixelScale, Resolution, Screen, ScreenColour, Upsampling,
 };
 use crate::network::{DeviceChoice, PrecisionChoice};
 
@@ -20,8 +20,10 @@ pub struct Settings {
     pub hint_channel: HintChannel,
     /// The colour of the screen.
     pub screen: ScreenColour,
-    /// The colour space of the Source clip.
-    pub input: InputColour,
+    /// How the Source clip is encoded; `None` where that is to be found out.
+    pub input: Option<Encoding>,
+    /// How what is written is encoded.
+    pub output_colour: OutputColour,
     /// Model id, `id` or `id@version`; empty for the shipped one.
     pub model: String,
     /// Network size.
