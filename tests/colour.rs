@@ -55,7 +55,8 @@ fn node(library: &Library, plate: &Arc<HostImage>, input: &str) -> Instance {
         ("despeckle", "false"),
         ("despillStrength", "0"),
         ("screenColor", "green"),
-        ("hintSource", "screen"),
+        // By its label: hosts older than 1.5 know no ids.
+        ("hintSource", "Screen Key"),
         ("inputColor", input),
     ] {
         node.set_str(id, value).unwrap();
