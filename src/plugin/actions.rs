@@ -1,8 +1,8 @@
 //! Every action but Describe and Render: clip preferences, regions, and what happens in the panel.
 
 use ofx::{
-    ChangeKind, ClipPreferences, Effect, Handled, InstanceChanged, Premultiplication, RectD,
-    RegionsOfInterest,
+    ChangeKind, ClipPreferences, ColourStyle, Effect, Handled, InstanceChanged, Premultiplication,
+    RectD, RegionsOfInterest,
 };
 
 use super::parameters::{
@@ -10,7 +10,7 @@ use super::parameters::{
     STATUS_TIME,
 };
 use super::status::Report;
-use super::{HINT, OUTPUT, SOURCE, Settings, region, render, status};
+use super::{HINT, OUTPUT, SOURCE, Settings, colour, region, render, status};
 use crate::error::Result;
 use crate::keyer::{Association, Output};
 
@@ -31,6 +31,10 @@ pub(super) fn clip_preferences(
     // An RGB host keeps RGB; wherever alpha exists it is wanted.
     preferences.set_components(OUTPUT, ofx::Components::Rgba)?;
     preferences.set_premultiplication(premultiplication(output))?;
+    if effect.colour_style() != ColourStyle::None {
+        // A hint is data. Any encoding of the Source will do: none is preferred.
+        preferences.set_preferred_colourspaces(HINT, &[colour::RAW])?;
+    }
     Ok(Handled::Yes)
 }
 

@@ -2,6 +2,7 @@
 //! [`crate::network`], and their answers into pictures, messages and statuses.
 
 mod actions;
+mod colour;
 mod describe;
 pub mod document;
 mod fetch;
@@ -88,6 +89,13 @@ impl Plugin for CorridorKey {
         preferences: ClipPreferences<'_>,
     ) -> Result<Handled, Error> {
         actions::clip_preferences(effect, preferences)
+    }
+
+    fn output_colourspace(
+        effect: Effect<'_>,
+        _preferred: &[String],
+    ) -> Result<Option<String>, Error> {
+        colour::output_colourspace(effect)
     }
 
     fn region_of_definition(

@@ -5,7 +5,7 @@ use ofx::Effect;
 use super::Settings;
 use super::parameters::{Kind, TABLE};
 use crate::error::Result;
-use crate::keyer::{self, Output};
+use crate::keyer::{self, Output, OutputColour};
 
 impl Settings {
     /// Reads every parameter at a time.
@@ -65,13 +65,25 @@ impl Settings {
     /// # Errors
     /// As [`read`](Self::read).
     pub(super) fn read_output(effect: Effect<'_>) -> Result<Output> {
-        const ID: &str = "output";
-        let index = match offered(ID, effect.param(ID))? {
-            Some(param) => offered(ID, param.get_choice())?.unwrap_or(0),
-            None => 0,
-        };
-        Ok(Output::ALL[known(ID, index, Output::ALL.len())?])
+        choice(effect, "output", Output::ALL)
     }
+
+    /// Reads the one parameter that the output's colour space depends on besides.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(super) fn read_output_colour(effect: Effect<'_>) -> Result<OutputColour> {
+        choice(effect, "outputColor", OutputColour::ALL)
+    }
+}
+
+/// A choice that has no time.
+fn choice<T: Copy>(effect: Effect<'_>, id: &'static str, all: &[T]) -> Result<T> {
+    let index = match offered(id, effect.param(id))? {
+        Some(param) => offered(id, param.get_choice())?.unwrap_or(0),
+        None => 0,
+    };
+    Ok(all[known(id, index, all.len())?])
 }
 
 /// What the host answered; `None` where it does not have such a thing at all.

@@ -15,7 +15,7 @@ use super::frame::{self, Frame};
 use super::patience::Patience;
 use super::stages::Stages;
 use super::status::{self, Report};
-use super::{HINT, OUTPUT, SOURCE, Settings, region};
+use super::{HINT, OUTPUT, SOURCE, Settings, colour, region};
 use crate::error::{Error, Result};
 use crate::keyer::{
     self, Backing, Bounds, Composition, Geometry, Guide, HintSource, Layers, Output, PixelScale,
@@ -77,8 +77,10 @@ pub(super) fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
         false => None,
     };
     let region = grid.pixels(canonical);
+    let reading = colour::reading(effect, &settings, plate.view.depth())?;
     let frame = Frame {
-        encoding: frame::encoding(settings.input, plate.view.depth()),
+        encoding: reading.encoding,
+        why: reading.why,
         scale: pixel_scale(&grid),
         hint: hint_image.as_ref().map(|(image, clip)| placed(image, clip)),
         settings,
