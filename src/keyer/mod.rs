@@ -11,8 +11,10 @@
 //! | which colour the screen has, and a hint made from it | [`screen`] |
 //! | a hint read from a clip | [`hint`] |
 //! | plate and hint → the network's input | [`plate`] |
-//! | the network's output → plate size | [`restore`] |
-//! | specks out of the matte, spill out of the foreground | [`despeckle`], [`despill`] |
+//! | the network's output → plate size | [`restore`], [`guided`] |
+//! | specks out of the matte and holes filled, its tone and shape | [`despeckle`], [`matte`] |
+//! | spill out of the foreground | [`despill`] |
+//! | the plate's own pixels back into it | [`source`], [`backing`] |
 //! | both together, for the rows that are wanted | [`key`] |
 //! | the picture the host asked for | [`output`] |
 //!
@@ -22,7 +24,9 @@
 //! here and nowhere else; the list is the original engine's, checked against its outputs:
 //!
 //! * the transfer curves read everything below 0 as 0 ([`colour::srgb::Negative::Clamp`]) on the
-//!   way into the network and out of it; never above;
+//!   way into the network and out of it; never above; of the plate's own pixels that come back
+//!   ([`source`]) they keep what is below 0;
+//! * a matte whose tone or shape is changed is limited to 0..1 ([`matte`]);
 //! * hints are limited to 0..1 when they are read or made ([`hint`], [`screen`]);
 //! * [`plate::prepare`] reads a sample that is not finite as 0, and limits the others to ±65504
 //!   (the range of a half float), so that the network always gets finite numbers;
@@ -32,14 +36,17 @@
 //! Rows are parallel with rayon inside the functions; the caller decides on which pool
 //! (`ThreadPool::install`). No value depends on the number of threads, nor on the window.
 
+pub mod backing;
 pub mod colour;
 pub mod despeckle;
 pub mod despill;
 pub mod error;
 pub mod geometry;
+pub mod guided;
 pub mod hint;
 pub mod image;
 pub mod key;
+pub mod matte;
 pub mod output;
 pub mod plate;
 pub mod resample;
@@ -47,19 +54,23 @@ pub mod restore;
 pub mod scratch;
 pub mod screen;
 pub mod settings;
+pub mod source;
 
+pub use backing::Backing;
 pub use colour::{Encoding, Light};
 pub use error::{Error, Result};
 pub use geometry::{Bounds, Fit, Geometry, SizeRule};
+pub use guided::Guide;
 pub use hint::{HintRead, hint_from_clip};
 pub use image::{Planes, Size, Window};
-pub use key::{Key, finish};
+pub use key::{Key, finish, finish_with};
 pub use output::{Composition, Layers};
 pub use plate::{NetworkInput, Normalisation, prepare};
 pub use restore::Prediction;
 pub use scratch::{Lease, Pool};
 pub use screen::{detect, hint_from_screen};
 pub use settings::{
-    Association, DespillMethod, FinishSettings, HintChannel, HintSource, Output, OutputColour,
-    PixelScale, Resolution, Screen, ScreenColour, Upsampling,
+    Association, DespillMethod, Detail, FinishSettings, HintChannel, HintSource, MatteShape,
+    Output, OutputColour, PixelScale, Resolution, Screen, ScreenColour, Upsampling,
 };
+pub use source::{Plate, PlateRows};

@@ -7,7 +7,7 @@ use super::fetch::{self, Grid, Placed, RGB};
 use super::stages::Stages;
 use crate::error::{Error, Result};
 use crate::keyer::{
-    self, Encoding, HintChannel, HintSource, OutputColour, PixelScale, Planes, Screen, Size,
+    self, Encoding, HintChannel, HintSource, Light, OutputColour, PixelScale, Planes, Screen, Size,
 };
 
 /// Plate and hint of one frame, and the pixels that are wanted of them.
@@ -53,8 +53,9 @@ impl Frame<'_> {
     pub(super) fn check_memory(&self, network: Option<Size>, budget: u64) -> Result<()> {
         let pixels = |size: Size| (size.width as u64).saturating_mul(size.height as u64);
         let frame = pixels(size(self.frame));
-        // Three planes of the plate, one of the hint, and four of the key at the plate's size.
-        let planes = frame.saturating_mul(3 + 1 + 4);
+        // Three planes of the plate, one of the hint, four of the key at the plate's size, and two
+        // more for a matte that is moved and blurred.
+        let planes = frame.saturating_mul(3 + 1 + 4 + 2);
         // A hint clip is read whole: its channels, and the hint that is made of them.
         let hint = self.hint.map_or(0, |hint| {
             let channels = fetch::hint_channels(hint.view.components()).len();
@@ -82,6 +83,14 @@ impl Frame<'_> {
     pub(super) fn plate(&self) -> Result<Planes> {
         let plate = self.plate_as_it_is()?;
         Ok(self.stages.time("decode", || self.encoding.plate(plate)))
+    }
+
+    /// How [`plate`](Self::plate) is encoded.
+    pub(super) fn held(&self) -> Encoding {
+        match self.encoding.light() {
+            Light::Srgb => Encoding::Srgb,
+            Light::Linear => Encoding::Linear,
+        }
     }
 
     /// The plate as what is written is encoded.
