@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use corridorkey::keyer::curve::{self, Negative};
 use corridorkey::keyer::despeckle::{CleanUp, Mask};
 use corridorkey::keyer::{
-    Composition, Encoding, FinishSettings, Fit, Geometry, HintChannel, Key, Layers, Normalisation,
-    Output, PixelScale, Planes, Pool, Prediction, Resolution, Screen, Size, SizeRule, detect,
-    finish, hint_from_clip, hint_from_screen, prepare,
+    Composition, Encoding, FinishSettings, Fit, Geometry, HintChannel, Key, Layers, Look,
+    Normalisation, Output, PixelScale, Planes, Pool, Prediction, Resolution, Screen, Size,
+    SizeRule, detect, finish, hint_from_clip, hint_from_screen, prepare,
 };
 
 #[path = "keyer/plain.rs"]
@@ -194,13 +194,19 @@ fn frame(size: Size) {
     let small_pixels = SMALL.area();
     let plain_of = |run: &mut dyn FnMut()| Some(per_pixel(measure(run).median, small_pixels));
 
-    let (hint, _) = hint_from_clip(&prediction.alpha, HintChannel::Auto).unwrap();
+    let (hint, _) = hint_from_clip(&prediction.alpha, HintChannel::Auto, false).unwrap();
+    let look = |taken| Look {
+        plate: &plate,
+        encoding: Encoding::Linear,
+        picked: None,
+        taken,
+    };
     let time = measure(|| {
-        black_box(hint_from_screen(&plate, Encoding::Linear, Screen::Green).unwrap());
+        black_box(hint_from_screen(&look(None), Screen::Green).unwrap());
     });
     report(&name("hint from the screen"), pixels, &time, None);
     let time = measure(|| {
-        black_box(detect(&plate, Encoding::Linear, Some(&hint)).unwrap());
+        black_box(detect(&look(Some(&hint))).unwrap());
     });
     report(&name("screen detection"), pixels, &time, None);
 

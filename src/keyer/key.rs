@@ -14,6 +14,7 @@ use super::image::{Planes, Size};
 use super::restore::{Layer, Prediction, restore};
 use super::scratch::Pool;
 use super::settings::{FinishSettings, Screen};
+use super::shape::hold_to_masks;
 
 /// Alpha and foreground at the plate's size, for a range of its rows.
 #[derive(Debug)]
@@ -24,6 +25,9 @@ pub struct Key<'a> {
     foreground: Layer<'a>,
     mask: Option<Mask>,
     despill: Despill,
+    /// What holds the finished matte, over the whole plate.
+    inside: Option<Planes>,
+    outside: Option<Planes>,
 }
 
 /// Makes the key of a prediction for the rows `rows` of the plate.
@@ -77,10 +81,27 @@ pub fn finish<'a>(
             strength: settings.despill_strength,
             method: settings.despill_method,
         },
+        inside: None,
+        outside: None,
     })
 }
 
 impl Key<'_> {
+    /// The same with its matte held to masks: solid where `inside` is, nothing where `outside` is
+    /// solid. They are planes of 0..1 of the plate's size.
+    ///
+    /// # Errors
+    /// When a mask has another size or other planes.
+    pub fn held_to(mut self, inside: Option<Planes>, outside: Option<Planes>) -> Result<Self> {
+        for mask in [&inside, &outside].into_iter().flatten() {
+            mask.check("mask", &[1], "1")?;
+            mask.check_size("mask", self.size)?;
+        }
+        self.inside = inside;
+        self.outside = outside;
+        Ok(self)
+    }
+
     /// The plate's size.
     pub fn size(&self) -> Size {
         self.size
@@ -115,6 +136,10 @@ impl Key<'_> {
         if let Some(mask) = &self.mask {
             mask.apply(y, x0, out);
         }
+        let columns = x0..x0 + out.len();
+        let [inside, outside] = [&self.inside, &self.outside]
+            .map(|mask| mask.as_ref().map(|mask| &mask.row(0, y)[columns.clone()]));
+        hold_to_masks(out, inside, outside);
     }
 
     /// The foreground in row `y`, sRGB-encoded and straight, for the columns from `x0` on. The

@@ -9,6 +9,7 @@
 //! | how large the network's picture is | [`geometry`] |
 //! | which colour the screen has, and a hint made from it | [`screen`] |
 //! | a hint read from a clip | [`hint`] |
+//! | the hint as the artist shapes it, and masks on hint and matte | [`shape`] |
 //! | plate and hint → the network's input | [`plate`] |
 //! | the network's output → plate size | [`restore`] |
 //! | specks out of the matte, spill out of the foreground | [`despeckle`], [`despill`] |
@@ -45,6 +46,7 @@ pub mod restore;
 pub mod scratch;
 pub mod screen;
 pub mod settings;
+pub mod shape;
 
 pub use error::{Error, Result};
 pub use geometry::{Bounds, Fit, Geometry, SizeRule};
@@ -55,8 +57,10 @@ pub use output::{Composition, Layers};
 pub use plate::{NetworkInput, Normalisation, prepare};
 pub use restore::Prediction;
 pub use scratch::{Lease, Pool};
-pub use screen::{detect, hint_from_screen};
+pub use screen::{Look, ScreenPlate, detect, hint_from_screen, screen_plate, typical};
 pub use settings::{
-    Association, DespillMethod, Encoding, FinishSettings, HintChannel, HintSource, InputColour,
-    Output, PixelScale, Resolution, Screen, ScreenColour, Upsampling,
+    Association, DespillMethod, Encoding, FinishSettings, HintChannel, HintMissing, HintSource,
+    InputColour, OnFailure, Output, PixelScale, Resolution, Screen, ScreenColour, ScreenMeasure,
+    Upsampling,
 };
+pub use shape::{HintShape, hold_to_masks};

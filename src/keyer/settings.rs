@@ -106,6 +106,38 @@ choice! {
 }
 
 choice! {
+    /// What happens when a hint or a mask is connected and has no image at a frame.
+    HintMissing, "hintMissing" {
+        /// The frame fails, with a sentence.
+        Error = "error",
+        /// The nearest frame that has one is taken.
+        Nearest = "nearest",
+    }
+}
+
+choice! {
+    /// Where the screen's colour is known from.
+    ScreenMeasure, "screenMeasure" {
+        /// It is measured in each frame's plate.
+        Measured = "measured",
+        /// It was picked by the user, or stored by the Analyse button.
+        Picked = "picked",
+    }
+}
+
+choice! {
+    /// What is delivered in place of a picture that could not be made.
+    OnFailure, "onFailure" {
+        /// Nothing: the frame fails.
+        Fail = "fail",
+        /// Transparent black.
+        Black = "black",
+        /// The plate as it came.
+        Plate = "plate",
+    }
+}
+
+choice! {
     /// Which channel of the Hint clip is read.
     HintChannel, "hintChannel" {
         /// By the clip's components, its alpha and its colour ([`super::hint`] has the rule).

@@ -4,17 +4,19 @@ use ofx::{Channel, Components, Depth, ImageView, RectI};
 
 use super::Settings;
 use super::fetch::{self, Grid, Placed, RGB};
+use super::guides::{Guide, Guides};
 use super::stages::Stages;
 use crate::error::{Error, Result};
 use crate::keyer::{
-    self, Encoding, HintChannel, HintSource, InputColour, PixelScale, Planes, Screen, Size,
+    self, Encoding, HintChannel, HintRead, HintSource, InputColour, Look, PixelScale, Planes,
+    Screen, Size,
 };
 
 /// Plate and hint of one frame, and the pixels that are wanted of them.
 pub(super) struct Frame<'a> {
     pub(super) settings: Settings,
     pub(super) plate: Placed<'a>,
-    pub(super) hint: Option<Placed<'a>>,
+    pub(super) guides: Guides<'a>,
     /// The pixels of the output.
     pub(super) grid: Grid,
     /// The whole plate in those pixels.
@@ -34,6 +36,41 @@ pub(super) struct Told {
     pub(super) screen: Option<Screen>,
     /// Where the hint comes from, in words.
     pub(super) words: String,
+}
+
+/// The masks over the frame, 0..1, where they are connected.
+#[derive(Debug, Default)]
+pub(super) struct Masks {
+    pub(super) inside: Option<Planes>,
+    pub(super) outside: Option<Planes>,
+}
+
+impl Masks {
+    /// Holds a hint over the frame to them.
+    fn hold(&self, hint: &mut [f32]) {
+        let inside = self.inside.as_ref().map(Planes::data);
+        let outside = self.outside.as_ref().map(Planes::data);
+        keyer::hold_to_masks(hint, inside, outside);
+    }
+
+    /// What surely is no screen: what the hint covers, and what either mask does.
+    pub(super) fn taken(&self, hint: Option<&Planes>) -> Option<Planes> {
+        let mut all: Option<Planes> = None;
+        for one in [hint, self.inside.as_ref(), self.outside.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            match &mut all {
+                None => all = Some(one.clone()),
+                Some(all) => {
+                    for (all, one) in all.data_mut().iter_mut().zip(one.data()) {
+                        *all = all.max(*one);
+                    }
+                }
+            }
+        }
+        all
+    }
 }
 
 /// What the Source clip's values mean.
@@ -61,13 +98,17 @@ impl Frame<'_> {
     pub(super) fn check_memory(&self, network: Option<Size>, budget: u64) -> Result<()> {
         let pixels = |size: Size| (size.width as u64).saturating_mul(size.height as u64);
         let frame = pixels(size(self.frame));
-        // Three planes of the plate, one of the hint, and four of the key at the plate's size.
-        let planes = frame.saturating_mul(3 + 1 + 4);
-        // A hint clip is read whole: its channels, and the hint that is made of them.
-        let hint = self.hint.map_or(0, |hint| {
-            let channels = fetch::hint_channels(hint.view.components()).len();
-            pixels(size(hint.view.bounds())).saturating_mul(channels as u64 + 1)
-        });
+        // Three planes of the plate, one of the hint and one to shape it with, those of the masks,
+        // and four of the key at the plate's size.
+        let masks = self.guides.masks().count() as u64;
+        let planes = frame.saturating_mul(3 + 2 + masks + 4);
+        // A guide is read whole: its channels, and the mask that is made of them.
+        let whole = |guide: Guide<'_>| {
+            let view = guide.placed.view;
+            let channels = fetch::hint_channels(view.components()).len() as u64;
+            pixels(size(view.bounds())).saturating_mul(channels + 1)
+        };
+        let hint = self.guides.all().map(whole).max().unwrap_or(0);
         // What goes into the network, and what comes out of it.
         let network = network.map_or(0, |size| pixels(size).saturating_mul(4 + 4));
         let needed = planes
@@ -92,25 +133,48 @@ impl Frame<'_> {
         })?)
     }
 
-    /// The hint, and the screen's colour where it is named, where the hint is made from it, or
-    /// where `screen` asks for it.
+    /// The hint as the network sees it, and the screen's colour where it is named, where the hint is
+    /// made from it, or where `screen` asks for it.
     pub(super) fn told(&self, plate: &Planes, screen: bool) -> Result<Told> {
-        let given = self.given_hint()?;
-        let hint = given.as_ref().map(|(hint, _)| hint);
-        let found = match self.settings.screen.named() {
-            Some(named) => Some(named),
-            None if screen || given.is_none() => Some(keyer::detect(plate, self.encoding, hint)?),
+        let masks = self.masks()?;
+        let given = match self.given_hint()? {
             None => None,
+            Some((mut hint, words)) => {
+                self.settings.shape.apply(&mut hint, self.scale)?;
+                masks.hold(hint.data_mut());
+                Some((hint, words))
+            }
         };
-        let (hint, words) = match (given, found) {
+        let known = self.settings.screen.named();
+        let found = match known {
+            None if screen || given.is_none() => {
+                let hint = given.as_ref().map(|(hint, _)| hint);
+                let taken = masks.taken(hint);
+                Some(keyer::detect(&self.look(plate, taken.as_ref()))?)
+            }
+            known => known,
+        };
+        let (hint, mut words) = match (given, found) {
             (Some(given), _) => given,
             (None, colour) => {
                 // Without a given hint the colour has just been found.
                 let colour = colour.unwrap_or(Screen::Green);
-                let hint = keyer::hint_from_screen(plate, self.encoding, colour)?;
+                let taken = masks.taken(None);
+                let look = self.look(plate, taken.as_ref());
+                let mut hint = keyer::hint_from_screen(&look, colour)?;
+                self.settings.shape.apply(&mut hint, self.scale)?;
+                masks.hold(hint.data_mut());
                 (hint, "keyed from the screen".to_owned())
             }
         };
+        if let Some((first, rest)) = hint.data().split_first()
+            && rest.iter().all(|value| value == first)
+        {
+            words.push_str(&format!(", which is {first} everywhere"));
+        }
+        for name in self.guides.masks() {
+            words.push_str(&format!(", {name}"));
+        }
         Ok(Told {
             hint,
             screen: found,
@@ -118,46 +182,75 @@ impl Frame<'_> {
         })
     }
 
+    /// How the screen is looked at.
+    pub(super) fn look<'b>(&self, plate: &'b Planes, taken: Option<&'b Planes>) -> Look<'b> {
+        Look {
+            plate,
+            encoding: self.encoding,
+            picked: self.settings.picked(),
+            taken,
+        }
+    }
+
+    /// The masks that are connected, over the frame.
+    pub(super) fn masks(&self) -> Result<Masks> {
+        let read = |guide: Option<Guide<'_>>| {
+            let read = |guide: Guide<'_>| self.mask(&guide, HintChannel::Alpha);
+            Ok::<_, Error>(guide.map(read).transpose()?.map(|(mask, _)| mask))
+        };
+        Ok(Masks {
+            inside: read(self.guides.inside)?,
+            outside: read(self.guides.outside)?,
+        })
+    }
+
     /// The hint that somebody gave, over the frame, and where it comes from: the Hint clip, or the
     /// plate's own alpha.
     fn given_hint(&self) -> Result<Option<(Planes, String)>> {
-        let (image, channels, choice, from) = match (&self.hint, self.settings.hint_source) {
-            (Some(hint), _) => (
-                hint,
-                fetch::hint_channels(hint.view.components()),
-                self.settings.hint_channel,
-                "the Hint input",
-            ),
-            (None, HintSource::SourceAlpha) => {
-                if self.plate.view.components() == Components::Rgb {
-                    return Err(Error::Clip(
-                        "Hint Source is set to Source Alpha, but the picture on Source has no alpha. Put a rough \
-                         matte into its alpha, connect one to Hint, or set Hint Source to Auto or Screen Key"
-                            .into(),
-                    ));
-                }
-                (
-                    &self.plate,
-                    &[Channel::Alpha] as &[_],
-                    HintChannel::Alpha,
-                    "the plate",
-                )
-            }
-            (None, _) => return Ok(None),
-        };
+        if let Some(guide) = &self.guides.hint {
+            let (hint, read) = self.mask(guide, self.settings.hint_channel)?;
+            let of_frame = guide
+                .borrowed
+                .map_or_else(String::new, |time| format!(" at frame {time}"));
+            let words = format!("{} of the Hint input{of_frame}", read.word());
+            return Ok(Some((hint, words)));
+        }
+        if self.settings.hint_source != HintSource::SourceAlpha {
+            return Ok(None);
+        }
+        if self.plate.view.components() == Components::Rgb {
+            return Err(Error::Clip(
+                "Hint Source is set to Source Alpha, but the picture on Source has no alpha. Put a rough \
+                 matte into its alpha, connect one to Hint, or set Hint Source to Auto or Screen Key"
+                    .into(),
+            ));
+        }
+        let (hint, read) =
+            self.limited(&self.plate, &[Channel::Alpha], HintChannel::Alpha, false)?;
+        Ok(Some((hint, format!("{} of the plate", read.word()))))
+    }
+
+    /// A guide as a plane of 0..1 over the frame, and what of it was read.
+    fn mask(&self, guide: &Guide<'_>, choice: HintChannel) -> Result<(Planes, HintRead)> {
+        let image = &guide.placed;
+        let channels = fetch::hint_channels(image.view.components());
+        self.limited(image, channels, choice, guide.opaque)
+    }
+
+    fn limited(
+        &self,
+        image: &Placed<'_>,
+        channels: &[Channel],
+        choice: HintChannel,
+        opaque: bool,
+    ) -> Result<(Planes, HintRead)> {
         // Which channel speaks is decided on the clip's own pixels: the nothing around a small
         // clip would make an alpha that is solid everywhere look as if it said something.
         let bounds = image.view.bounds();
         let own = fetch::read(image, &image.grid, bounds, bounds, channels)?;
-        let (hint, read) = keyer::hint_from_clip(&own, choice)?;
-        let mut words = format!("{} of {from}", read.word());
-        if let Some((first, rest)) = hint.data().split_first()
-            && rest.iter().all(|value| value == first)
-        {
-            words.push_str(&format!(", which is {first} everywhere"));
-        }
+        let (hint, read) = keyer::hint_from_clip(&own, choice, opaque)?;
         if bounds == self.frame && image.grid == self.grid {
-            return Ok(Some((hint, words)));
+            return Ok((hint, read));
         }
         let row_bytes = hint.width() * size_of::<f32>();
         let view = ImageView::from_bytes(
@@ -168,14 +261,14 @@ impl Frame<'_> {
             // Our row 0 is the highest.
             -(row_bytes as isize),
         )
-        .map_err(|error| Error::Clip(format!("the Hint input cannot be used: {error}")))?;
+        .map_err(|error| Error::Clip(format!("a hint or mask cannot be used: {error}")))?;
         let placed = Placed {
             view,
             grid: image.grid,
         };
         let alpha = &[Channel::Alpha];
         let hint = fetch::read(&placed, &self.grid, self.region, self.frame, alpha)?;
-        Ok(Some((hint, words)))
+        Ok((hint, read))
     }
 
     /// How plate and hint were read, in words for the panel.

@@ -5,7 +5,7 @@ use ofx::Effect;
 use super::Settings;
 use super::parameters::{Kind, TABLE};
 use crate::error::Result;
-use crate::keyer::{self, Output};
+use crate::keyer::{self, OnFailure, Output};
 
 impl Settings {
     /// Reads every parameter at a time.
@@ -49,6 +49,12 @@ impl Settings {
                         set(&mut settings, on);
                     }
                 }
+                Kind::Rgb { set, .. } => {
+                    let value = offered(id, param.get_rgb_at(time))?;
+                    if let Some(value) = value.filter(|value| value.iter().all(|v| v.is_finite())) {
+                        set(&mut settings, value);
+                    }
+                }
                 Kind::Text(set) => {
                     if let Some(text) = offered(id, param.get_string_at(time))? {
                         set(&mut settings, text.trim().to_owned());
@@ -65,13 +71,25 @@ impl Settings {
     /// # Errors
     /// As [`read`](Self::read).
     pub(super) fn read_output(effect: Effect<'_>) -> Result<Output> {
-        const ID: &str = "output";
-        let index = match offered(ID, effect.param(ID))? {
-            Some(param) => offered(ID, param.get_choice())?.unwrap_or(0),
-            None => 0,
-        };
-        Ok(Output::ALL[known(ID, index, Output::ALL.len())?])
+        choice(effect, "output", Output::ALL)
     }
+
+    /// Reads the one parameter that a failure asks for, whatever is the matter with the others.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(super) fn read_on_failure(effect: Effect<'_>) -> Result<OnFailure> {
+        choice(effect, "onFailure", OnFailure::ALL)
+    }
+}
+
+/// The value of a choice that does not animate; its default where the host does not offer it.
+fn choice<T: Copy>(effect: Effect<'_>, id: &'static str, all: &[T]) -> Result<T> {
+    let index = match offered(id, effect.param(id))? {
+        Some(param) => offered(id, param.get_choice())?.unwrap_or(0),
+        None => 0,
+    };
+    Ok(all[known(id, index, all.len())?])
 }
 
 /// What the host answered; `None` where it does not have such a thing at all.

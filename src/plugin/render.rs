@@ -6,19 +6,21 @@
 
 use std::sync::{Arc, LazyLock};
 
-use ofx::{Clip, Effect, Field, Image, RectD, RectI, RenderArgs, RowMut, Scale};
+use ofx::{Effect, Field, RectD, RectI, RenderArgs, Rendered, RowMut, Scale};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::fetch::{self, Grid, Placed};
-use super::frame::{self, Frame};
+use super::fetch::{self, Grid};
+use super::frame::{self, Frame, Masks};
+use super::guides::{self, GuideImages};
+use super::instead;
 use super::patience::Patience;
 use super::stages::Stages;
 use super::status::{self, Report};
-use super::{HINT, OUTPUT, SOURCE, Settings, region};
+use super::{OUTPUT, SOURCE, Settings, region};
 use crate::error::{Error, Result};
 use crate::keyer::{
-    self, Bounds, Composition, Geometry, HintSource, Layers, Output, PixelScale, Planes, Pool,
-    Screen,
+    self, Bounds, Composition, Geometry, HintSource, Layers, OnFailure, Output, PixelScale, Planes,
+    Pool, Screen,
 };
 use crate::network::{Answer, Model, Request, Service};
 
@@ -34,8 +36,27 @@ pub(super) fn purge() {
     SCRATCH.purge();
 }
 
-/// Renders the window.
-pub(super) fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
+/// Renders the window: the picture that is asked for or, where it cannot be made, what the artist
+/// wants to see instead.
+pub(super) fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<Rendered<Error>> {
+    let Err(error) = keyed(effect, arguments) else {
+        return Ok(Rendered::AsAsked);
+    };
+    // A render that is no longer wanted has not failed. A host that aborts also stops handing out
+    // images, which looks like a failure.
+    if error.is_abort() || effect.aborted() {
+        return Err(error);
+    }
+    match Settings::read_on_failure(effect)? {
+        OnFailure::Fail => return Err(error),
+        OnFailure::Black => instead::black(effect, arguments)?,
+        OnFailure::Plate => instead::plate(effect, arguments)?,
+    }
+    Ok(Rendered::InPlace(error))
+}
+
+/// Renders the key.
+fn keyed(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
     let stages = Stages::start();
     let settings = Settings::read(effect, arguments.time)?;
     let service = Service::global();
@@ -48,7 +69,7 @@ pub(super) fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
             arguments.time
         ))
     })?;
-    let hint_image = fetch_hint(effect, &settings, arguments.time)?;
+    let guide_images = GuideImages::fetch(effect, &settings, arguments.time)?;
     let mut output_image = effect.clip(OUTPUT)?.fetch_output(arguments.time)?;
 
     let grid = Grid {
@@ -57,7 +78,7 @@ pub(super) fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
             .pixel_aspect()
             .unwrap_or_else(|| source.pixel_aspect()),
     };
-    let plate = placed(&source_image, &source);
+    let plate = guides::placed(&source_image, &source);
     let canonical = region::of_plate(effect, &source, arguments.time)
         .unwrap_or_else(|| plate.grid.canonical(plate.view.bounds()));
     // The hint is looked at, not used: neither model nor network size matter.
@@ -69,7 +90,7 @@ pub(super) fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
     let frame = Frame {
         encoding: frame::encoding(settings.input, plate.view.depth()),
         scale: pixel_scale(&grid),
-        hint: hint_image.as_ref().map(|(image, clip)| placed(image, clip)),
+        guides: guide_images.guides(),
         settings,
         plate,
         grid,
@@ -110,53 +131,11 @@ pub(super) fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
 }
 
 /// Whether a row is of the field that is to be rendered. Fields are counted from the lowest row.
-fn is_of(y: i32, field: Field) -> bool {
+pub(super) fn is_of(y: i32, field: Field) -> bool {
     match field {
         Field::None | Field::Both => true,
         Field::Lower => y.rem_euclid(2) == 0,
         Field::Upper => y.rem_euclid(2) == 1,
-    }
-}
-
-/// The hint's image, when the settings ask for the Hint input.
-///
-/// Auto decides by the connection alone, never by what the pixels look like.
-fn fetch_hint<'a>(
-    effect: Effect<'a>,
-    settings: &Settings,
-    time: f64,
-) -> Result<Option<(Image<'a>, Clip<'a>)>> {
-    let wanted = matches!(settings.hint_source, HintSource::Auto | HintSource::Hint);
-    let clip = effect
-        .clip_optional(HINT)?
-        .filter(|clip| wanted && clip.connected());
-    let Some(clip) = clip else {
-        return match settings.hint_source {
-            HintSource::Hint => Err(Error::Clip(
-                "Hint Source is set to Hint Input, but nothing is connected to Hint. Connect a rough matte, or set \
-                 Hint Source to Auto or Screen Key"
-                    .into(),
-            )),
-            _ => Ok(None),
-        };
-    };
-    match clip.fetch(time, None)? {
-        Some(image) => Ok(Some((image, clip))),
-        None => Err(Error::Clip(format!(
-            "the Hint input is connected but has no image at frame {time}. Extend the hint to the plate's range, \
-             disconnect it, or set Hint Source to Screen Key"
-        ))),
-    }
-}
-
-fn placed<'a>(image: &'a Image<'_>, clip: &Clip<'_>) -> Placed<'a> {
-    let grid = Grid {
-        scale: image.render_scale(),
-        pixel_aspect: image.pixel_aspect().unwrap_or_else(|| clip.pixel_aspect()),
-    };
-    Placed {
-        view: image.view(),
-        grid,
     }
 }
 
@@ -277,18 +256,27 @@ impl Network {
     fn key(&self, frame: &Frame<'_>) -> u128 {
         let mut hash = Xxh3::new();
         hash.update(&fetch::fingerprint(&frame.plate).to_le_bytes());
-        if let Some(hint) = &frame.hint {
-            hash.update(&fetch::fingerprint(hint).to_le_bytes());
+        let guides = frame.guides;
+        for (name, guide) in [
+            ("hint", &guides.hint),
+            ("inside", &guides.inside),
+            ("outside", &guides.outside),
+        ] {
+            if let Some(guide) = guide {
+                hash.update(name.as_bytes());
+                hash.update(&[u8::from(guide.opaque)]);
+                hash.update(&fetch::fingerprint(&guide.placed).to_le_bytes());
+            }
         }
         let (settings, model) = (&frame.settings, &self.model);
         // A colour shapes the prediction through the exchange of channels, and through the hint
         // where the hint is made from it.
-        let given = frame.hint.is_some() || settings.hint_source == HintSource::SourceAlpha;
+        let given = guides.hint.is_some() || settings.hint_source == HintSource::SourceAlpha;
         let screen = settings.screen.named();
         let exchange = screen.map(|screen| self.exchange(screen));
         // One line of text: the parts are few, and their names cannot run into each other.
         let upstream = format!(
-            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {} {:?} {:?} {:?}",
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {} {:?} {:?} {:?}",
             frame.region,
             frame.frame,
             frame.grid,
@@ -296,8 +284,14 @@ impl Network {
             frame.encoding,
             settings.hint_source,
             settings.hint_channel,
+            settings.shape,
             if given { None } else { screen },
             exchange,
+            if given && screen.is_some() {
+                None
+            } else {
+                settings.picked()
+            },
             settings.device,
             settings.precision,
             model.sha256,
@@ -395,7 +389,12 @@ fn write(frame: &Frame<'_>, shown: &Shown, window: RectI, rows: Vec<RowMut<'_>>)
             let geometry = &finish.geometry;
             let make =
                 || keyer::finish(prediction, geometry, *exchange, &settings, wanted, &SCRATCH);
-            Some(frame.stages.time("key", make)?)
+            let key = frame.stages.time("key", make)?;
+            let masks = match frame.settings.masks_on_matte {
+                true => frame.masks()?,
+                false => Masks::default(),
+            };
+            Some(key.held_to(masks.inside, masks.outside)?)
         }
     };
     let plate = match mode {
