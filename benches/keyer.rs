@@ -10,10 +10,10 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use corridorkey::keyer::curve::{self, Negative};
+use corridorkey::keyer::colour::srgb::{self, Negative};
 use corridorkey::keyer::despeckle::{CleanUp, Mask};
 use corridorkey::keyer::{
-    Composition, Encoding, FinishSettings, Fit, Geometry, HintChannel, Key, Layers, Look,
+    Composition, Encoding, FinishSettings, Fit, Geometry, HintChannel, Key, Layers, Light, Look,
     Normalisation, Output, PixelScale, Planes, Pool, Prediction, Resolution, Screen, Size,
     SizeRule, detect, finish, hint_from_clip, hint_from_screen, prepare,
 };
@@ -108,10 +108,10 @@ fn curves() {
     for (name, fast, exact) in [
         (
             "to linear",
-            curve::row_to_linear as fn(&mut [f32], Negative),
-            curve::srgb_to_linear as fn(f32) -> f32,
+            srgb::row_to_linear as fn(&mut [f32], Negative),
+            srgb::srgb_to_linear as fn(f32) -> f32,
         ),
-        ("to sRGB", curve::row_to_srgb, curve::linear_to_srgb),
+        ("to sRGB", srgb::row_to_srgb, srgb::linear_to_srgb),
     ] {
         let plain = measure(|| {
             for (value, sample) in row.iter_mut().zip(&samples) {
@@ -197,7 +197,7 @@ fn frame(size: Size) {
     let (hint, _) = hint_from_clip(&prediction.alpha, HintChannel::Auto, false).unwrap();
     let look = |taken| Look {
         plate: &plate,
-        encoding: Encoding::Linear,
+        light: Light::Linear,
         picked: None,
         taken,
     };
@@ -225,7 +225,7 @@ fn frame(size: Size) {
                 &plate,
                 &hint,
                 &geometry,
-                Encoding::Linear,
+                Light::Linear,
                 Screen::Green,
                 &Normalisation::IMAGENET,
                 &pool,

@@ -30,6 +30,7 @@ fn main() {
     let options = Options {
         out: workspace.target("bench"),
         profile: Profile::Release,
+        flavour: bundle::Flavour::Cpu,
         linking: Linking::Native,
         command: false,
         quiet: true,

@@ -9,13 +9,13 @@
 #[path = "support/golden.rs"]
 mod support;
 
-use corridorkey::keyer::curve::{self, Negative};
+use corridorkey::keyer::colour::srgb::{self, Negative};
 use corridorkey::keyer::despeckle::{CleanUp, Mask};
 use corridorkey::keyer::despill::Despill;
 use corridorkey::keyer::{
-    Composition, DespillMethod, Encoding, FinishSettings, Fit, Geometry, Layers, Normalisation,
-    Output, PixelScale, Planes, Pool, Prediction, Resolution, Screen, SizeRule, Window, finish,
-    prepare,
+    Composition, DespillMethod, Encoding, FinishSettings, Fit, Geometry, Layers, Light,
+    Normalisation, Output, PixelScale, Planes, Pool, Prediction, Resolution, Screen, SizeRule,
+    Window, finish, prepare,
 };
 use support::{RUNS, difference, load, picture, square, tensor};
 
@@ -25,14 +25,10 @@ fn curves_are_the_originals() {
     for (name, exact, row) in [
         (
             "linear_to_srgb",
-            curve::linear_to_srgb as fn(f32) -> f32,
-            curve::row_to_srgb as fn(&mut [f32], Negative),
+            srgb::linear_to_srgb as fn(f32) -> f32,
+            srgb::row_to_srgb as fn(&mut [f32], Negative),
         ),
-        (
-            "srgb_to_linear",
-            curve::srgb_to_linear,
-            curve::row_to_linear,
-        ),
+        ("srgb_to_linear", srgb::srgb_to_linear, srgb::row_to_linear),
     ] {
         let mut values = units["curve_in"].values.clone();
         row(&mut values, Negative::Clamp);
@@ -154,9 +150,9 @@ fn the_checkerboard_is_the_originals() {
 
 #[test]
 fn pre_processing_is_the_originals() {
-    for (name, plate, encoding) in [
-        ("square256_srgb8", "plate_srgb_u8", Encoding::Srgb),
-        ("square256_linear_hdr", "plate_linear", Encoding::Linear),
+    for (name, plate, light) in [
+        ("square256_srgb8", "plate_srgb_u8", Light::Srgb),
+        ("square256_linear_hdr", "plate_linear", Light::Linear),
     ] {
         let run = load(name);
         let plate = picture(&run[plate]);
@@ -166,7 +162,7 @@ fn pre_processing_is_the_originals() {
             &plate,
             &hint,
             &square(plate.size(), 256),
-            encoding,
+            light,
             Screen::Green,
             &Normalisation::IMAGENET,
             &pool,
@@ -176,7 +172,7 @@ fn pre_processing_is_the_originals() {
         let stored = &run["model_input"];
         let worst = difference(&tensor(stored), stored.rows.as_deref(), &ours);
         assert!(worst < 1e-5, "{name}: {worst}");
-        if encoding == Encoding::Linear {
+        if light == Light::Linear {
             // The plate holds values below 0 and up to 9: the first are limited, the second not.
             let smallest = -0.485 / 0.229;
             let red = ours.plane(0);

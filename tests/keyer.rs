@@ -2,7 +2,7 @@
 //! plate as foreground. Whatever goes in must then come out, at every size, by every way.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use corridorkey::keyer::curve::{linear_to_srgb, srgb_to_linear};
+use corridorkey::keyer::colour::srgb::{linear_to_srgb, srgb_to_linear};
 use corridorkey::keyer::{
     Composition, Encoding, FinishSettings, Fit, Geometry, Layers, Look, NetworkInput,
     Normalisation, Output, PixelScale, Planes, Pool, Prediction, Resolution, Screen, Size,
@@ -84,7 +84,7 @@ impl Run {
             plate,
             hint,
             &self.geometry,
-            self.encoding,
+            self.encoding.light(),
             self.exchange,
             &Normalisation::IMAGENET,
             &pool,
@@ -261,7 +261,7 @@ fn a_broken_plate_gives_a_finite_key() {
     for encoding in [Encoding::Srgb, Encoding::Linear] {
         let look = Look {
             plate: &plate,
-            encoding,
+            light: encoding.light(),
             picked: None,
             taken: None,
         };

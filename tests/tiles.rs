@@ -13,7 +13,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use corridorkey::keyer::NetworkInput;
-use corridorkey::network::{DeviceChoice, Error, Model, Precision, Service};
+use corridorkey::network::{
+    DeviceChoice, Error, Model, Precision, PrecisionChoice, Request, Service,
+};
 use support::{Bench, options};
 
 /// The shipped model with a manifest that this changes.
@@ -76,6 +78,49 @@ fn scene(width: usize, height: usize) -> NetworkInput {
     }
 }
 
+/// The largest difference.
+fn worst(one: &[f32], other: &[f32]) -> f32 {
+    let differences = one.iter().zip(other).map(|(a, b)| (a - b).abs());
+    differences.fold(0.0, f32::max)
+}
+
+/// In one piece and in tiles, the stored graph turned to 16 bits is near itself.
+#[test]
+fn half_precision_is_near() {
+    let input = scene(512, 384);
+    for pixels in [2_500_000, 120_000] {
+        let bench = in_tiles(pixels);
+        let tiles = bench
+            .model
+            .layout(512, 384)
+            .map_or(1, |layout| layout.count());
+        assert_eq!(tiles > 1, pixels < 512 * 384, "{tiles}");
+        let run = |precision| {
+            let request = Request {
+                model: &bench.model,
+                device: DeviceChoice::Cpu,
+                precision,
+                input: &input,
+                refiner_strength: 1.0,
+            };
+            bench
+                .service
+                .predict(&request, &|| false)
+                .unwrap()
+                .prediction
+        };
+        let (full, half) = (run(PrecisionChoice::Fp32), run(PrecisionChoice::Fp16));
+        for (full, half) in [
+            (full.alpha.data(), half.alpha.data()),
+            (full.foreground.data(), half.foreground.data()),
+        ] {
+            let worst = worst(full, half);
+            assert!(worst < 5e-3, "{pixels}: {worst}");
+            assert!(worst > 1e-5, "{pixels}: {worst} is not of half precision");
+        }
+    }
+}
+
 #[test]
 fn tiles_give_what_the_whole_frame_gives() {
     let input = scene(1184, 896);
@@ -92,12 +137,7 @@ fn tiles_give_what_the_whole_frame_gives() {
         (&one.alpha, &other.alpha),
         (&one.foreground, &other.foreground),
     ] {
-        let difference = one
-            .data()
-            .iter()
-            .zip(other.data())
-            .map(|(a, b)| (a - b).abs());
-        let worst = difference.fold(0.0_f32, f32::max);
+        let worst = worst(one.data(), other.data());
         assert!(
             worst <= 1e-3,
             "tiles differ from the whole frame by {worst}"

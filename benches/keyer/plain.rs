@@ -1,6 +1,6 @@
 //! The plain way: every formula written down pixel by pixel, as one would first.
 
-use corridorkey::keyer::curve::{linear_to_srgb, srgb_to_linear};
+use corridorkey::keyer::colour::srgb::{linear_to_srgb, srgb_to_linear};
 use corridorkey::keyer::{Planes, Prediction, Size};
 
 /// A linear plate at its own size: encoded, normalised.

@@ -4,7 +4,7 @@ use crate::build::{self, Build, Linking, Profile};
 use crate::check::{self, Rules, Summary};
 use crate::files::{self, Lock, Staging};
 use crate::manifest::{MANIFEST, Manifest};
-use crate::runtime;
+use crate::runtime::{self, Flavour};
 use crate::workspace::{BUNDLE_NAME, Layout, PLUGIN_IDENTIFIER, PLUGIN_NAME, VERSION, Workspace};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -35,6 +35,8 @@ pub struct Options {
     pub profile: Profile,
     /// What they are linked against.
     pub linking: Linking,
+    /// Which ONNX Runtime goes in.
+    pub flavour: Flavour,
     /// Whether the command goes in beside the plug-in.
     pub command: bool,
     /// Whether cargo's own output is held back.
@@ -49,6 +51,7 @@ impl Options {
             out: workspace.target("bundle"),
             profile: Profile::Release,
             linking: Linking::Studio,
+            flavour: Flavour::Cpu,
             command: true,
             quiet: false,
         }
@@ -90,7 +93,7 @@ pub(crate) fn lock(workspace: &Workspace) -> Result<Lock> {
 
 /// Compiles the binaries and fetches the runtime; the caller holds the [`lock`].
 pub(crate) fn build_parts(workspace: &Workspace, options: &Options) -> Result<Parts> {
-    let runtime = runtime::fetch(workspace)?;
+    let runtime = runtime::fetch(workspace, options.flavour)?;
     let target = workspace.target(match options.linking {
         Linking::Studio => "ship",
         Linking::Native => "",
@@ -134,7 +137,10 @@ pub(crate) fn put_together(
     }
     write_info(workspace, &layout.info())?;
     files::copy_as(&parts.plugin, &layout.plugin(), 0o755)?;
-    files::copy_as(&parts.runtime.library, &layout.runtime(), 0o755)?;
+    for library in &parts.runtime.libraries {
+        let name = library.file_name().unwrap_or_default();
+        files::copy_as(library, &layout.binaries().join(name), 0o755)?;
+    }
     if let Some(command) = &parts.command {
         files::copy_as(command, &layout.command(), 0o755)?;
     }

@@ -4,7 +4,7 @@ use crate::build::Linking;
 use crate::elf::{Binary, Undefined};
 use crate::files;
 use crate::manifest::{MANIFEST, Manifest};
-use crate::runtime;
+use crate::runtime::{self, Flavour};
 use crate::workspace::{ARCHITECTURE, Layout, PLUGIN_IDENTIFIER, PLUGIN_NAME, SIZE_LIMIT, VERSION};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -234,13 +234,21 @@ impl Inspection {
         if self.binary(name, &path, &libraries).is_none() {
             return;
         }
-        if let Some(found) = self.take(files::sha256(&path))
-            && found != runtime::LIBRARY_SHA256
-        {
-            self.fault(format!(
-                "{name} is not the pinned ONNX Runtime {}: its sha256 is {found}.",
-                runtime::VERSION
-            ));
+        // The parts for GPUs need libraries that come with a driver or with CUDA: their own sums are
+        // all that is looked at.
+        let flavour = match self.layout.binaries().join(runtime::CUDA_PART).exists() {
+            true => Flavour::Cuda,
+            false => Flavour::Cpu,
+        };
+        for (name, sha256) in flavour.libraries() {
+            if let Some(found) = self.take(files::sha256(&self.layout.binaries().join(name)))
+                && found != *sha256
+            {
+                self.fault(format!(
+                    "{name} is not the pinned ONNX Runtime {}: its sha256 is {found}.",
+                    runtime::VERSION
+                ));
+            }
         }
     }
 
@@ -417,7 +425,8 @@ impl Inspection {
                 Err(error) => self.fault(format!("{}: {error}.", path.display())),
             }
         }
-        if self.rules.size && bytes > SIZE_LIMIT {
+        let for_gpus = self.layout.binaries().join(runtime::CUDA_PART).exists();
+        if self.rules.size && !for_gpus && bytes > SIZE_LIMIT {
             self.fault(format!(
                 "It weighs {} MB; at most {} MB are allowed.",
                 megabytes(bytes),

@@ -4,6 +4,7 @@
 use crate::assemble::{self, Options};
 use crate::build::{Linking, Profile};
 use crate::check::{self, Rules, Summary, megabytes};
+use crate::runtime::Flavour;
 use crate::workspace::Workspace;
 use crate::{Error, Result, demo, install, notices};
 use std::path::{Path, PathBuf};
@@ -12,12 +13,13 @@ use std::path::{Path, PathBuf};
 pub const USAGE: &str = "\
 usage: cargo run -p bundle -- COMMAND
 
-  assemble [--out DIR] [--profile release|dev] [--native]
+  assemble [--out DIR] [--profile release|dev] [--native] [--cuda]
                      build CorridorKey.ofx.bundle (into target/bundle); --native links against
-                     this machine's C library instead of glibc 2.28
+                     this machine's C library instead of glibc 2.28; --cuda packs the ONNX Runtime
+                     that also runs on NVIDIA's GPUs (300 MB more; CUDA 13 and cuDNN 9 are not in it)
   check BUNDLE [--native]
                      hold a bundle to the rules for shipping
-  install [--to DIR] [--native]
+  install [--to DIR] [--native] [--cuda]
                      assemble, and put the bundle where OpenFX hosts look
   demo [--out DIR] [--native]
                      assemble, and key the sample plates with it (into out)
@@ -35,7 +37,8 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let workspace = Workspace::here();
     match command.as_str() {
         "assemble" => {
-            let given = Arguments::parse(rest, &["--out", "--profile"], &["--native"], 0)?;
+            let given =
+                Arguments::parse(rest, &["--out", "--profile"], &["--native", "--cuda"], 0)?;
             let mut options = options(&workspace, &given)?;
             options.out = given.folder("--out").unwrap_or(options.out);
             report(&assemble::assemble(&workspace, &options)?);
@@ -57,7 +60,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
             Ok(())
         }
         "install" => {
-            let given = Arguments::parse(rest, &["--to"], &["--native"], 0)?;
+            let given = Arguments::parse(rest, &["--to"], &["--native", "--cuda"], 0)?;
             let options = options(&workspace, &given)?;
             let (bundle, _) = assemble::assemble(&workspace, &options)?;
             let to = given.folder("--to");
@@ -118,6 +121,9 @@ fn report((bundle, summary): &(PathBuf, Summary)) {
 fn options(workspace: &Workspace, given: &Arguments) -> Result<Options> {
     let mut options = Options::shipped(workspace);
     options.linking = given.linking();
+    if given.flag("--cuda") {
+        options.flavour = Flavour::Cuda;
+    }
     options.profile = match given.value("--profile") {
         None | Some("release") => Profile::Release,
         Some("dev") => Profile::Dev,

@@ -35,6 +35,6 @@ pub use build::{Linking, Profile};
 pub use check::{Rules, Summary, check};
 pub use error::{Error, Result};
 pub use install::install;
-pub use runtime::onnx_runtime;
+pub use runtime::{Flavour, onnx_runtime};
 pub use testing::for_tests;
 pub use workspace::{BUNDLE_NAME, Layout, PLUGIN_IDENTIFIER, SIZE_LIMIT, Workspace};

@@ -35,6 +35,7 @@ fn bring_up_to_date(workspace: &Workspace) -> Result<PathBuf> {
     let options = Options {
         out: out.clone(),
         profile: Profile::Dev,
+        flavour: crate::runtime::Flavour::Cpu,
         linking: Linking::Native,
         command: false,
         quiet: true,

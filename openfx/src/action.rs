@@ -28,6 +28,7 @@ named! {
         GetRegionOfDefinition = sys::kOfxImageEffectActionGetRegionOfDefinition,
         GetRegionsOfInterest = sys::kOfxImageEffectActionGetRegionsOfInterest,
         GetFramesNeeded = sys::kOfxImageEffectActionGetFramesNeeded,
+        GetOutputColourspace = sys::kOfxImageEffectActionGetOutputColourspace,
         GetTimeDomain = sys::kOfxImageEffectActionGetTimeDomain,
         IsIdentity = sys::kOfxImageEffectActionIsIdentity,
         BeginSequenceRender = sys::kOfxImageEffectActionBeginSequenceRender,
@@ -284,6 +285,16 @@ impl<'a> ClipPreferences<'a> {
         }
         let name = of_clip("OfxImageClipPropPAR_", clip)?;
         self.props.set_f64_optional(name, 0, aspect)
+    }
+
+    /// The colour spaces that a clip's images are best served in, best first: names of the style
+    /// in use, or `OfxColourspace_` and the name of another clip.
+    pub fn set_preferred_colourspaces(&self, clip: &str, names: &[&str]) -> Result<()> {
+        let property = of_clip("OfxImageClipPropPreferredColourspaces_", clip)?;
+        for (index, name) in names.iter().enumerate() {
+            self.props.set_string_optional(property, index, name)?;
+        }
+        Ok(())
     }
 
     /// Premultiplication of the output.

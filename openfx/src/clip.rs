@@ -156,6 +156,13 @@ impl<'a> Clip<'a> {
         premultiplication(&self.props)
     }
 
+    /// The colour space of the clip's images, by the name that the negotiated style has for it;
+    /// `None` when the host does not tell, and for masks, whose colour is not managed.
+    #[must_use]
+    pub fn colourspace(&self) -> Option<String> {
+        named(&self.props, sys::kOfxImageClipPropColourspace).filter(|name| !name.is_empty())
+    }
+
     /// Field order of the material; `None` when the host does not tell.
     #[must_use]
     pub fn field_order(&self) -> Option<Field> {

@@ -11,7 +11,7 @@ use crate::props::Props;
 use crate::suites::{Suites, check};
 use crate::sys::{self, OfxImageEffectStruct};
 use crate::text;
-use crate::types::{Components, Context, Depth, named};
+use crate::types::{ColourStyle, Components, Context, Depth, named};
 
 named! {
     /// How many renders may go on at a time.
@@ -231,6 +231,24 @@ impl<'a> EffectDescriptor<'a> {
                 sys::kOfxImageEffectPropClipPreferencesSlaveParam,
                 index,
                 id,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// How the effect can be told about colour at best, by which configurations. A host that does
+    /// not know of it goes on without.
+    pub fn set_colour_management(&self, style: ColourStyle, configurations: &[&str]) -> Result<()> {
+        self.props.set_name_optional(
+            sys::kOfxImageEffectPropColourManagementStyle,
+            0,
+            style.ofx_name(),
+        )?;
+        for (index, name) in configurations.iter().enumerate() {
+            self.props.set_string_optional(
+                sys::kOfxImageEffectPropColourManagementAvailableConfigs,
+                index,
+                name,
             )?;
         }
         Ok(())

@@ -244,7 +244,9 @@ impl Frame {
         }
         match self.action {
             // Hosts accept no failure of these; what is wrong shows again in the render.
-            Action::GetClipPreferences | Action::IsIdentity => Status::REPLY_DEFAULT,
+            Action::GetClipPreferences | Action::IsIdentity | Action::GetOutputColourspace => {
+                Status::REPLY_DEFAULT
+            }
             // An error is never told as a success.
             _ if matches!(
                 status,
@@ -330,6 +332,7 @@ impl Frame {
                 let frames = FramesNeeded::new(self.out_args()?);
                 handled::<P>(P::frames_needed(self.effect()?, time, frames))
             }
+            Action::GetOutputColourspace => self.output_colourspace::<P>(),
             Action::GetTimeDomain => self.time_domain::<P>(),
             Action::IsIdentity => self.identity::<P>(),
             Action::BeginSequenceRender => {
@@ -371,6 +374,25 @@ impl Frame {
         }
         self.out_args()?
             .set_rect_f64(sys::kOfxImageEffectPropRegionOfDefinition, region)?;
+        Ok(Status::OK)
+    }
+
+    fn output_colourspace<P: Plugin>(&self) -> Answer<P> {
+        let preferred = match self.optional_in_args() {
+            Some(args) => {
+                let name = sys::kOfxImageClipPropPreferredColourspaces;
+                (0..args.dimension(name).unwrap_or(0))
+                    .map_while(|index| args.get_string_at(name, index).ok())
+                    .collect()
+            }
+            None => Vec::new(),
+        };
+        let space = P::output_colourspace(self.effect()?, &preferred).map_err(Failure::Plugin)?;
+        let Some(space) = space else {
+            return Ok(Status::REPLY_DEFAULT);
+        };
+        self.out_args()?
+            .set_string(sys::kOfxImageClipPropColourspace, 0, &space)?;
         Ok(Status::OK)
     }
 

@@ -11,7 +11,7 @@ use crate::props::Props;
 use crate::suites::{EditTable, Suites, check};
 use crate::sys::{self, OfxImageEffectStruct, OfxParamSetStruct};
 use crate::text;
-use crate::types::{Context, Status};
+use crate::types::{ColourStyle, Context, Status};
 
 /// An instance of an effect: a small handle, valid during the action that gave it.
 ///
@@ -89,6 +89,21 @@ impl<'a> Effect<'a> {
             .get_string(sys::kOfxImageEffectPropContext)
             .ok()?;
         Context::from_ofx_str(&name)
+    }
+
+    /// The style in which the host tells this instance about colour; [`ColourStyle::None`] when it
+    /// does not.
+    #[must_use]
+    pub fn colour_style(&self) -> ColourStyle {
+        self.props()
+            .ok()
+            .and_then(|props| {
+                props
+                    .get_string(sys::kOfxImageEffectPropColourManagementStyle)
+                    .ok()
+            })
+            .and_then(|name| ColourStyle::from_ofx_str(&name))
+            .unwrap_or(ColourStyle::None)
     }
 
     /// One of the clips that were described.

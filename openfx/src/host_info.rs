@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use crate::props::RawProps;
 use crate::suites::PropertyTable;
 use crate::sys::{self, OfxPropertySetStruct};
-use crate::types::{Components, Context, Depth};
+use crate::types::{ColourStyle, Components, Context, Depth};
 
 /// What a host tells about itself. Hosts leave out much of it: what is not told is empty or `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct HostInfo {
     pub multi_resolution: Option<bool>,
     /// Whether it renders in tiles.
     pub tiles: Option<bool>,
+    /// How it tells of colour at best.
+    pub colour_style: Option<ColourStyle>,
     /// Most parameters that an effect may have; `None` for no limit.
     pub max_parameters: Option<i32>,
 }
@@ -84,6 +86,10 @@ impl HostInfo {
                 .collect(),
             multi_resolution: flag(sys::kOfxImageEffectPropSupportsMultiResolution),
             tiles: flag(sys::kOfxImageEffectPropSupportsTiles),
+            colour_style: props
+                .string(sys::kOfxImageEffectPropColourManagementStyle, 0)
+                .ok()
+                .and_then(|name| ColourStyle::from_ofx_str(&name)),
             max_parameters: props
                 .int(sys::kOfxParamHostPropMaxParameters, 0)
                 .ok()

@@ -56,7 +56,7 @@ pub use pixels::{Channel, ImageView, ImageViewMut, LayoutError, RowMut};
 pub use plugin::{ActionError, Plugin, Rendered};
 pub use props::Props;
 pub use types::{
-    Components, Context, Depth, Field, Premultiplication, RectD, RectI, Scale, Status,
+    ColourStyle, Components, Context, Depth, Field, Premultiplication, RectD, RectI, Scale, Status,
 };
 
 /// What `export!` expands to; not part of the interface.
@@ -74,6 +74,7 @@ pub mod __export {
 pub(crate) mod sys {
     pub(crate) use openfx::sys::generic::core::*;
     pub(crate) use openfx::sys::generic::property::*;
+    pub(crate) use openfx::sys::image_effect_v1::colour::*;
     pub(crate) use openfx::sys::image_effect_v1::gpu_render::*;
     pub(crate) use openfx::sys::image_effect_v1::image_effect::*;
     pub(crate) use openfx::sys::image_effect_v1::memory::*;

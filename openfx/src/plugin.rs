@@ -196,6 +196,20 @@ pub trait Plugin: 'static {
         Ok(Handled::Default)
     }
 
+    /// The colour space of the output: a name of the negotiated style, or `OfxColourspace_` and the
+    /// name of a clip whose colour space it has; `None` for that of the first input. `preferred`
+    /// is what the host would like, best first.
+    ///
+    /// # Errors
+    /// They go to the log, and the host takes the default.
+    fn output_colourspace(
+        effect: Effect<'_>,
+        preferred: &[String],
+    ) -> Result<Option<String>, Self::Error> {
+        let _ = (effect, preferred);
+        Ok(None)
+    }
+
     /// The region of definition in canonical coordinates; `None` for the host's default, which is
     /// that of the inputs.
     ///

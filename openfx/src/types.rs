@@ -384,6 +384,26 @@ impl Components {
 }
 
 named! {
+    /// How host and plug-in tell each other about colour (OpenFX 1.5). Each style offers all that
+    /// the one before it does.
+    pub enum ColourStyle {
+        /// Not at all.
+        None = sys::kOfxImageEffectColourManagementNone,
+        /// Families of colour spaces.
+        Basic = sys::kOfxImageEffectColourManagementBasic,
+        /// The colour spaces that every colour-managed host knows.
+        Core = sys::kOfxImageEffectColourManagementCore,
+        /// All colour spaces of the configuration.
+        Full = sys::kOfxImageEffectColourManagementFull,
+        /// Any OpenColorIO configuration.
+        Ocio = sys::kOfxImageEffectColourManagementOCIO,
+    }
+}
+
+/// The one configuration of colour spaces that OpenFX 1.5 has.
+pub const COLOUR_CONFIG: &str = "ofx-native-v1.5_aces-v1.3_ocio-v2.3";
+
+named! {
     /// What the colour channels have been multiplied by.
     pub enum Premultiplication {
         /// The alpha is 1 everywhere (or there is none).

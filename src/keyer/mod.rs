@@ -6,6 +6,7 @@
 //!
 //! | step | module |
 //! |---|---|
+//! | what a clip's numbers mean | [`colour`] |
 //! | how large the network's picture is | [`geometry`] |
 //! | which colour the screen has, and a hint made from it | [`screen`] |
 //! | a hint read from a clip | [`hint`] |
@@ -21,7 +22,8 @@
 //! Plates and keys carry values below 0 and above 1, and they stay. What limits them is listed
 //! here and nowhere else; the list is the original engine's, checked against its outputs:
 //!
-//! * the transfer curves read everything below 0 as 0 ([`curve::Negative::Clamp`]); never above;
+//! * the transfer curves read everything below 0 as 0 ([`colour::srgb::Negative::Clamp`]) on the
+//!   way into the network and out of it; never above;
 //! * hints are limited to 0..1 when they are read or made ([`hint`], [`screen`]);
 //! * [`plate::prepare`] reads a sample that is not finite as 0, and limits the others to ±65504
 //!   (the range of a half float), so that the network always gets finite numbers;
@@ -31,7 +33,7 @@
 //! Rows are parallel with rayon inside the functions; the caller decides on which pool
 //! (`ThreadPool::install`). No value depends on the number of threads, nor on the window.
 
-pub mod curve;
+pub mod colour;
 pub mod despeckle;
 pub mod despill;
 pub mod error;
@@ -48,6 +50,7 @@ pub mod screen;
 pub mod settings;
 pub mod shape;
 
+pub use colour::{Encoding, Light};
 pub use error::{Error, Result};
 pub use geometry::{Bounds, Fit, Geometry, SizeRule};
 pub use hint::{HintRead, hint_from_clip};
@@ -59,8 +62,7 @@ pub use restore::Prediction;
 pub use scratch::{Lease, Pool};
 pub use screen::{Look, ScreenPlate, detect, hint_from_screen, screen_plate, typical};
 pub use settings::{
-    Association, DespillMethod, Encoding, FinishSettings, HintChannel, HintMissing, HintSource,
-    InputColour, OnFailure, Output, PixelScale, Resolution, Screen, ScreenColour, ScreenMeasure,
-    Upsampling,
+    Association, DespillMethod, FinishSettings, HintChannel, HintMissing, HintSource, OnFailure,
+    Output, OutputColour, PixelScale, Resolution, Screen, ScreenColour, ScreenMeasure, Upsampling,
 };
 pub use shape::{HintShape, hold_to_masks};

@@ -22,18 +22,19 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::curve::{self, Negative};
+use super::colour::Encoding;
+use super::colour::srgb::{self, Negative};
 use super::error::{Error, Result};
 use super::image::{Planes, Size, Window};
 use super::key::Key;
-use super::settings::{Encoding, Output, PixelScale};
+use super::settings::{Output, PixelScale};
 
 /// The pictures that outputs are made of. Only those that an output shows are needed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Layers<'a> {
     /// The finished key.
     pub key: Option<&'a Key<'a>>,
-    /// The plate as the host gave it: three planes in the host's encoding.
+    /// The plate, three planes in the encoding of the output.
     pub plate: Option<&'a Planes>,
     /// The hint that the network was given: one plane.
     pub hint: Option<&'a Planes>,
@@ -85,7 +86,7 @@ impl RowBuffer {
 }
 
 impl<'a> Composition<'a> {
-    /// An output of `layers` for a host that works in `encoding`.
+    /// An output of `layers`, written in `encoding`.
     ///
     /// # Errors
     /// [`Error::MissingLayer`] when a picture that the output shows is not there; an error of size
@@ -219,9 +220,10 @@ impl<'a> Composition<'a> {
         match self.picture {
             Picture::Processed(key) => {
                 key.alpha_row(y, x0, alpha);
-                key.foreground_row(y, x0, [red, green, blue]);
+                key.foreground_row(y, x0, [&mut *red, &mut *green, &mut *blue]);
+                self.encoding
+                    .rows_from_srgb([&mut *red, &mut *green, &mut *blue]);
                 for colour in [red, green, blue] {
-                    self.convert(colour);
                     for (colour, alpha) in colour.iter_mut().zip(alpha.iter()) {
                         *colour *= alpha;
                     }
@@ -229,10 +231,8 @@ impl<'a> Composition<'a> {
             }
             Picture::Foreground(key) => {
                 key.alpha_row(y, x0, alpha);
-                key.foreground_row(y, x0, [red, green, blue]);
-                for colour in [red, green, blue] {
-                    self.convert(colour);
-                }
+                key.foreground_row(y, x0, [&mut *red, &mut *green, &mut *blue]);
+                self.encoding.rows_from_srgb([red, green, blue]);
             }
             Picture::Matte(key) => {
                 key.alpha_row(y, x0, alpha);
@@ -242,13 +242,16 @@ impl<'a> Composition<'a> {
             }
             Picture::Composite(key) => {
                 key.alpha_row(y, x0, alpha);
-                key.foreground_row(y, x0, [red, green, blue]);
-                for colour in [red, green, blue] {
-                    curve::row_to_linear(colour, Negative::Clamp);
+                key.foreground_row(y, x0, [&mut *red, &mut *green, &mut *blue]);
+                for colour in [&mut *red, &mut *green, &mut *blue] {
+                    srgb::row_to_linear(colour, Negative::Clamp);
                     self.over_checkerboard(y, x0, colour, alpha);
                     if self.encoding == Encoding::Srgb {
-                        curve::row_to_srgb(colour, Negative::Clamp);
+                        srgb::row_to_srgb(colour, Negative::Clamp);
                     }
+                }
+                if self.encoding != Encoding::Srgb {
+                    self.encoding.rows_from_linear([red, green, blue]);
                 }
                 alpha.fill(1.0);
             }
@@ -274,17 +277,10 @@ impl<'a> Composition<'a> {
         }
     }
 
-    /// From the foreground's encoding to the host's.
-    fn convert(&self, colour: &mut [f32]) {
-        if self.encoding == Encoding::Linear {
-            curve::row_to_linear(colour, Negative::Clamp);
-        }
-    }
-
     /// Linear colour over the checkerboard. Squares are counted from the plate's upper left corner
     /// in full-scale pixels, so that windows and proxies show the same board.
     fn over_checkerboard(&self, y: usize, x0: usize, colour: &mut [f32], alpha: &[f32]) {
-        let greys = GREYS.map(curve::srgb_to_linear);
+        let greys = GREYS.map(srgb::srgb_to_linear);
         let (wide, tall) = (SQUARE * self.scale.x, SQUARE * self.scale.y);
         let line = (y as f64 / tall) as usize;
         let mut x = 0;
@@ -433,7 +429,7 @@ mod tests {
         for channel in 0..3 {
             for (i, colour) in foreground.plane(channel).iter().enumerate() {
                 let a = alpha.plane(0)[i];
-                let linear = curve::srgb_to_linear(*colour);
+                let linear = srgb::srgb_to_linear(*colour);
                 beyond |= linear > 1.5 && a > 0.5;
                 let near = |value: f32, wanted: f32| {
                     assert!((value - wanted).abs() <= 1e-6 * wanted.abs().max(0.01));
@@ -502,9 +498,9 @@ mod tests {
                 assert_eq!(half.row(0, y)[x], full.row(0, 4 * y)[2 * x]);
             }
         }
-        assert_eq!(full.row(0, 0)[0], curve::srgb_to_linear(0.15));
-        assert_eq!(full.row(0, 0)[128], curve::srgb_to_linear(0.55));
-        assert_eq!(full.row(0, 128)[128], curve::srgb_to_linear(0.15));
+        assert_eq!(full.row(0, 0)[0], srgb::srgb_to_linear(0.15));
+        assert_eq!(full.row(0, 0)[128], srgb::srgb_to_linear(0.55));
+        assert_eq!(full.row(0, 128)[128], srgb::srgb_to_linear(0.15));
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use rayon::prelude::*;
 
-use super::curve::{self, Negative};
+use super::colour::Light;
 use super::error::{Error, Result};
 use super::geometry::Geometry;
 use super::image::Planes;
 use super::resample::{Kernel, Resampler, RowScratch, Source};
 use super::scratch::Pool;
-use super::settings::{Encoding, Screen};
+use super::settings::Screen;
 
 /// How a model wants its colours scaled: `(value - mean) / std`, on sRGB-encoded red, green, blue.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -107,7 +107,7 @@ pub(super) fn finite(x: f32) -> f32 {
 
 /// Makes the network's input.
 ///
-/// `plate` has three planes in `encoding`, `hint` one in 0..1, both of `geometry.plate`. An sRGB
+/// `plate` has three planes in `light`, `hint` one in 0..1, both of `geometry.plate`. An sRGB
 /// plate is resized as it is, in sRGB; a linear one is resized in linear light and encoded after,
 /// limited below at 0 and not above. The hint is resized and nothing else. Samples that are not
 /// finite read as 0, others are limited to ±65504. Then the channel of `exchange` changes places
@@ -123,7 +123,7 @@ pub fn prepare(
     plate: &Planes,
     hint: &Planes,
     geometry: &Geometry,
-    encoding: Encoding,
+    light: Light,
     exchange: Screen,
     normalisation: &Normalisation,
     pool: &Pool,
@@ -166,9 +166,7 @@ pub fn prepare(
                 );
                 for (channel, row) in rows[..3].iter_mut().enumerate() {
                     let row = &mut row[..content.width];
-                    if encoding == Encoding::Linear {
-                        curve::row_to_srgb(row, Negative::Clamp);
-                    }
+                    light.row_to_srgb(row);
                     let mean = normalisation.mean[channel];
                     let inverse = 1.0 / normalisation.std[channel];
                     for value in row {
@@ -192,6 +190,7 @@ pub fn prepare(
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use super::super::colour::srgb::linear_to_srgb;
     use super::super::geometry::{Fit, SizeRule};
     use super::super::image::Size;
     use super::super::settings::Resolution;
@@ -227,10 +226,10 @@ mod tests {
         (plate, hint)
     }
 
-    fn run(plate: &Planes, hint: &Planes, encoding: Encoding, exchange: Screen) -> Planes {
+    fn run(plate: &Planes, hint: &Planes, light: Light, exchange: Screen) -> Planes {
         let geometry = geometry(plate.size());
         let pool = Pool::new(0);
-        let input = prepare(plate, hint, &geometry, encoding, exchange, &PLAIN, &pool).unwrap();
+        let input = prepare(plate, hint, &geometry, light, exchange, &PLAIN, &pool).unwrap();
         Planes::from_vec(input.width, input.height, 4, input.data).unwrap()
     }
 
@@ -238,7 +237,7 @@ mod tests {
     fn every_size_is_laid_in_and_repeated() {
         for (width, height) in [(1, 1), (7, 5), (31, 2001), (64, 32)] {
             let (plate, hint) = plate(Size::new(width, height));
-            let input = run(&plate, &hint, Encoding::Srgb, Screen::Green);
+            let input = run(&plate, &hint, Light::Srgb, Screen::Green);
             assert_eq!(input.width() % 32, 0);
             for y in 0..input.height() {
                 for x in 0..input.width() {
@@ -255,9 +254,9 @@ mod tests {
     #[test]
     fn exchange_swaps_the_screens_channel_with_green() {
         let (plate, hint) = plate(Size::new(40, 33));
-        let straight = run(&plate, &hint, Encoding::Srgb, Screen::Green);
-        let blue = run(&plate, &hint, Encoding::Srgb, Screen::Blue);
-        let red = run(&plate, &hint, Encoding::Srgb, Screen::Red);
+        let straight = run(&plate, &hint, Light::Srgb, Screen::Green);
+        let blue = run(&plate, &hint, Light::Srgb, Screen::Blue);
+        let red = run(&plate, &hint, Light::Srgb, Screen::Red);
         assert_eq!(blue.plane(1), straight.plane(2));
         assert_eq!(blue.plane(2), straight.plane(1));
         assert_eq!(blue.plane(0), straight.plane(0));
@@ -270,12 +269,12 @@ mod tests {
         let mut plate = Planes::new(4, 1, 3);
         plate.plane_mut(0).copy_from_slice(&[-0.5, 0.0, 1.0, 9.0]);
         let hint = Planes::new(4, 1, 1);
-        let input = run(&plate, &hint, Encoding::Linear, Screen::Green);
+        let input = run(&plate, &hint, Light::Linear, Screen::Green);
         let row = &input.row(0, 0)[..4];
         assert_eq!(row[..2], [0.0, 0.0]);
         assert!((row[2] - 1.0).abs() < 1e-6);
-        assert!((row[3] - curve::linear_to_srgb(9.0)).abs() < 1e-5);
-        let encoded = run(&plate, &hint, Encoding::Srgb, Screen::Green);
+        assert!((row[3] - linear_to_srgb(9.0)).abs() < 1e-5);
+        let encoded = run(&plate, &hint, Light::Srgb, Screen::Green);
         assert_eq!(encoded.row(0, 0)[..4], [-0.5, 0.0, 1.0, 9.0]);
     }
 
@@ -291,8 +290,8 @@ mod tests {
         let geometry = Geometry::new(size, size, &RULE, Resolution::Auto).unwrap();
         let hint = Planes::new(32, 32, 1);
         let pool = Pool::new(0);
-        let (encoding, screen) = (Encoding::Srgb, Screen::Green);
-        let input = prepare(&plate, &hint, &geometry, encoding, screen, &limited, &pool).unwrap();
+        let (light, screen) = (Light::Srgb, Screen::Green);
+        let input = prepare(&plate, &hint, &geometry, light, screen, &limited, &pool).unwrap();
         assert_eq!(input.data[..4], [0.0, 0.25, 1.0, 1.0]);
     }
 
@@ -334,7 +333,7 @@ mod tests {
         }
         dirty.row_mut(0, 0)[0] = f32::MAX;
         clean.row_mut(0, 0)[0] = LARGEST;
-        for encoding in [Encoding::Srgb, Encoding::Linear] {
+        for light in [Light::Srgb, Light::Linear] {
             for rule in [
                 RULE,
                 SizeRule {
@@ -351,7 +350,7 @@ mod tests {
                         plate,
                         hint,
                         &geometry,
-                        encoding,
+                        light,
                         Screen::Green,
                         &imagenet,
                         &pool,
@@ -375,7 +374,7 @@ mod tests {
                 plate,
                 hint,
                 &geometry,
-                Encoding::Srgb,
+                Light::Srgb,
                 Screen::Green,
                 normalisation,
                 &pool,

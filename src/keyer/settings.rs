@@ -166,13 +166,11 @@ choice! {
 }
 
 choice! {
-    /// How the plate's values are to be read.
-    InputColour, "inputColor" {
-        /// By depth: integers are sRGB, floats are linear.
-        Auto = "auto",
-        /// sRGB-encoded, Rec. 709 primaries.
-        Srgb = "srgb",
-        /// Scene-linear, Rec. 709 primaries.
+    /// How what is written is encoded.
+    OutputColour, "outputColor" {
+        /// As the plate is.
+        Same = "same",
+        /// Scene-linear, primaries of Rec. 709.
         Linear = "linear",
     }
 }
@@ -267,15 +265,6 @@ impl ScreenColour {
             Self::Red => Some(Screen::Red),
         }
     }
-}
-
-/// How values stand for light, once it is known. Both have Rec. 709 primaries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Encoding {
-    /// The sRGB curve (IEC 61966-2-1).
-    Srgb,
-    /// Proportional to light.
-    Linear,
 }
 
 /// How a picture's colour and alpha belong together.
@@ -413,8 +402,8 @@ mod tests {
             ["auto", "green", "blue", "red"]
         );
         assert_eq!(
-            InputColour::ALL.iter().map(|i| i.id()).collect::<Vec<_>>(),
-            ["auto", "srgb", "linear"]
+            OutputColour::ALL.iter().map(|o| o.id()).collect::<Vec<_>>(),
+            ["same", "linear"]
         );
     }
 

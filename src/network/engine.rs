@@ -1,5 +1,6 @@
 //! One model on one device at one size: built, run and checked.
 
+use std::borrow::Cow;
 use std::ffi::CString;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,10 +10,12 @@ use std::time::{Duration, Instant};
 use ort::session::{RunOptions, Session};
 use parking_lot::Mutex;
 
+use super::device::Precision;
 use super::error::{Error, Result};
 use super::greenformer::graph;
 use super::greenformer::import::Imported;
 use super::greenformer::weights::WeightsFile;
+use super::half;
 use super::model::{Graph, Kind, Model};
 use super::onnx::Dimension;
 use super::probes::memory_was_short;
@@ -303,11 +306,16 @@ fn stored(runtime: &Runtime, model: &Model, key: &Key, threads: usize) -> Result
     let network = match (model.layout(key.width, key.height), &model.tiles) {
         (Some(layout), Some((seams, _))) => {
             let parts = tiled::parts(&graph.bytes, model, key, &layout, seams)?;
-            let session = |bytes: &[u8]| session(runtime, bytes, key, &[], threads);
+            let session =
+                |bytes: &[u8]| session(runtime, &computing(bytes, key)?, key, &[], threads);
             let tiled = Tiled::build(&parts, layout, seams, model, session).map_err(failed)?;
             Network::Tiled(Box::new(tiled))
         }
-        _ => Network::Whole(session(runtime, &graph.bytes, key, &sizes, threads).map_err(failed)?),
+        _ => {
+            let whole = computing(&graph.bytes, key)
+                .and_then(|bytes| session(runtime, &bytes, key, &sizes, threads));
+            Network::Whole(whole.map_err(failed)?)
+        }
     };
     let refiner = graph
         .signature
@@ -316,6 +324,14 @@ fn stored(runtime: &Runtime, model: &Model, key: &Key, threads: usize) -> Result
         .find(|port| Some(&port.name) == model.refiner.as_ref());
     let shape = refiner.and_then(|port| port.shape.as_ref());
     Ok((network, shape.map_or(0, Vec::len)))
+}
+
+/// A stored graph in the arithmetic that the session is to have.
+fn computing<'a>(graph: &'a [u8], key: &Key) -> ort::Result<Cow<'a, [u8]>> {
+    Ok(match key.precision {
+        Precision::Fp32 => Cow::Borrowed(graph),
+        Precision::Fp16 => Cow::Owned(half::to_half(graph).map_err(ort::Error::new)?),
+    })
 }
 
 /// The session of an imported checkpoint: the graph is made for this size, and takes its weights

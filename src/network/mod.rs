@@ -10,6 +10,7 @@
 //!   signatures; [`checksum`] proves that a file is the one that its manifest means.
 //! * [`greenformer`]: CorridorKey's own network, from its checkpoint; `proto` writes its graphs.
 //! * [`engine`]: one model on one device at one size: built, run, checked.
+//! * `half`: a stored network in 16-bit floats.
 //! * [`session`]: the engines that are kept, and for how long.
 //! * [`cache`]: the predictions that are kept.
 //! * [`tiles`]: how a frame that is too large for one piece falls into several.
@@ -22,6 +23,7 @@ pub mod engine;
 pub mod error;
 pub mod gate;
 pub mod greenformer;
+mod half;
 pub mod model;
 pub mod models;
 pub mod onnx;

@@ -46,7 +46,7 @@
 //!
 //! [precision]
 //! stored = "fp16"
-//! run = ["fp32"]                  # the first is what "auto" means
+//! run = ["fp32", "fp16"]          # the first is what "auto" means; fp16 is made from the file
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -682,9 +682,11 @@ fn screen(name: &str) -> std::result::Result<Screen, String> {
 fn precision(name: &str) -> std::result::Result<Precision, String> {
     match name {
         "fp32" => Ok(Precision::Fp32),
-        // An ONNX file computes in the precision that it was written for; there is no second file.
-        "fp16" => Err("precision.run has \"fp16\", and this version runs models of the kind \"onnx\" in fp32 only; write run = [\"fp32\"]".into()),
-        other => Err(format!("precision.run has \"{other}\"; it can have fp32")),
+        // There is no second file: the graph is turned when a session needs it.
+        "fp16" => Ok(Precision::Fp16),
+        other => Err(format!(
+            "precision.run has \"{other}\"; it can have fp32 and fp16"
+        )),
     }
 }
 

@@ -101,7 +101,7 @@ fn a_manifest_that_cannot_be_used_says_why() {
         ("sha256 = \"", "sha256 = \"x", "64 hexadecimal"),
         ("fit = \"aspect\"", "fit = \"round\"", "\"round\""),
         ("multiple = 32", "multiple = 0", "make no sense"),
-        ("run = [\"fp32\"]", "run = [\"fp16\"]", "fp32 only"),
+        ("run = [\"fp32\"]", "run = [\"int8\"]", "fp32 and fp16"),
         ("run = [\"fp32\"]", "run = []", "no precision"),
         ("std = [0.229,", "std = [0.0,", "above 0"),
         ("licence", "license", "license"),

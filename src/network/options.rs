@@ -29,6 +29,8 @@ pub struct Options {
     pub device: Option<String>,
     /// `CORRIDORKEY_BACKEND`: known from the original program.
     pub backend: Option<String>,
+    /// How NVIDIA's GPUs are used.
+    pub cuda: Cuda,
     /// `CORRIDORKEY_THREADS`: processor threads; default the number of cores.
     pub threads: Option<usize>,
     /// `CORRIDORKEY_CACHE_MB`: bytes of predictions to keep; default 1 GiB; 0 keeps none.
@@ -45,6 +47,19 @@ pub struct Options {
     pub idle: Duration,
     /// `CORRIDORKEY_FRAMES`: frames worked on at the same time; default 2.
     pub frames: usize,
+}
+
+/// How NVIDIA's GPUs are used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cuda {
+    /// `CORRIDORKEY_CUDA_LIBRARIES`: folders with the libraries of CUDA and cuDNN, looked into
+    /// before the system's own places.
+    pub libraries: Vec<PathBuf>,
+    /// `CORRIDORKEY_CUDA_DEVICE`: which GPU, as CUDA counts them; default 0.
+    pub device: i32,
+    /// `CORRIDORKEY_CUDA_MB`: bytes of its memory that one session may take; default no limit but
+    /// the GPU's own.
+    pub memory: Option<u64>,
 }
 
 impl Options {
@@ -79,19 +94,27 @@ impl Options {
         let count = |name: &'static str, most: u64| -> Result<Option<usize>> {
             Ok(number(name, 1, most)?.and_then(|value| usize::try_from(value).ok()))
         };
+        let folders = |name: &str| -> Vec<PathBuf> {
+            get(name).map_or_else(Vec::new, |value| {
+                std::env::split_paths(&value)
+                    .filter(|path| !path.as_os_str().is_empty())
+                    .collect()
+            })
+        };
         Ok(Self {
             library: get("CORRIDORKEY_ORT_DYLIB").map(PathBuf::from),
             telemetry_disabled: text("ORT_DISABLE_TELEMETRY").is_some_and(|value| value != "0"),
-            models: get("CORRIDORKEY_MODELS")
-                .map(|value| {
-                    std::env::split_paths(&value)
-                        .filter(|path| !path.as_os_str().is_empty())
-                        .collect()
-                })
-                .unwrap_or_default(),
+            models: folders("CORRIDORKEY_MODELS"),
             force_device: text("CORRIDORKEY_FORCE_DEVICE"),
             device: text("CORRIDORKEY_DEVICE"),
             backend: text("CORRIDORKEY_BACKEND"),
+            cuda: Cuda {
+                libraries: folders("CORRIDORKEY_CUDA_LIBRARIES"),
+                device: number("CORRIDORKEY_CUDA_DEVICE", 0, 1023)?
+                    .and_then(|index| i32::try_from(index).ok())
+                    .unwrap_or(0),
+                memory: number("CORRIDORKEY_CUDA_MB", 1, 1 << 24)?.map(|megabytes| megabytes * MB),
+            },
             threads: count("CORRIDORKEY_THREADS", 1024)?,
             cache_bytes: number("CORRIDORKEY_CACHE_MB", 0, 1 << 24)?.unwrap_or(1024) * MB,
             session_bytes: match number("CORRIDORKEY_SESSION_MB", 1, 1 << 24)? {
@@ -259,6 +282,22 @@ mod tests {
             let text = error.to_string();
             assert!(text.contains(name) && text.contains(value), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_said_of_the_gpu_is_read() {
+        let cuda = read(&[
+            ("CORRIDORKEY_CUDA_DEVICE", "1"),
+            ("CORRIDORKEY_CUDA_MB", "4096"),
+            ("CORRIDORKEY_CUDA_LIBRARIES", "/opt/cuda/lib64"),
+        ])
+        .unwrap()
+        .cuda;
+        assert_eq!((cuda.device, cuda.memory), (1, Some(4 << 30)));
+        assert_eq!(cuda.libraries, [PathBuf::from("/opt/cuda/lib64")]);
+        assert_eq!(Options::default().cuda, Cuda::default());
+        let error = read(&[("CORRIDORKEY_CUDA_DEVICE", "first")]).unwrap_err();
+        assert!(error.to_string().contains("CORRIDORKEY_CUDA_DEVICE"));
     }
 
     #[test]

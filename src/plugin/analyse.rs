@@ -28,9 +28,10 @@ pub(super) fn store_screen(effect: Effect<'_>, time: f64) -> Result<()> {
     let encoding = frame::encoding(settings.input, placed.view.depth());
     let found = Service::global().install(|| {
         let plate = fetch::read(&placed, &placed.grid, bounds, bounds, &RGB)?;
+        let plate = encoding.plate(plate);
         let look = Look {
             plate: &plate,
-            encoding,
+            light: encoding.light(),
             picked: None,
             taken: None,
         };
@@ -48,7 +49,7 @@ pub(super) fn store_screen(effect: Effect<'_>, time: f64) -> Result<()> {
         )));
     };
     let _one_step = effect.edit("Analyse Screen")?;
-    effect.param(SCREEN_PICK)?.set_rgb(colour.map(f64::from))?;
+    effect.param(SCREEN_PICK)?.set_rgb(frame::given_back(encoding, colour).map(f64::from))?;
     effect
         .param(SCREEN_MEASURE)?
         .set_choice(ScreenMeasure::Picked.index())?;

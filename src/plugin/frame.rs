@@ -8,8 +8,8 @@ use super::guides::{Guide, Guides};
 use super::stages::Stages;
 use crate::error::{Error, Result};
 use crate::keyer::{
-    self, Encoding, HintChannel, HintRead, HintSource, InputColour, Look, PixelScale, Planes,
-    Screen, Size,
+    self, Encoding, HintChannel, HintRead, HintSource, Light, Look, OutputColour, PixelScale,
+    Planes, Screen, Size,
 };
 
 /// Plate and hint of one frame, and the pixels that are wanted of them.
@@ -74,12 +74,26 @@ impl Masks {
 }
 
 /// What the Source clip's values mean.
-pub(super) fn encoding(input: InputColour, depth: Depth) -> Encoding {
-    match (input, depth) {
-        (InputColour::Srgb, _) | (InputColour::Auto, Depth::Byte | Depth::Short) => Encoding::Srgb,
-        (InputColour::Linear, _) | (InputColour::Auto, Depth::Half | Depth::Float) => {
-            Encoding::Linear
-        }
+pub(super) fn encoding(input: Option<Encoding>, depth: Depth) -> Encoding {
+    input.unwrap_or(match depth {
+        Depth::Byte | Depth::Short => Encoding::Srgb,
+        Depth::Half | Depth::Float => Encoding::Linear,
+    })
+}
+
+/// A colour of the Source clip as the keyer holds the plate's.
+fn held(encoding: Encoding, colour: [f32; 3]) -> [f32; 3] {
+    match encoding.light() {
+        Light::Srgb => colour,
+        Light::Linear => encoding.to_linear(colour),
+    }
+}
+
+/// A colour that the keyer found in a plate as it is in the Source clip.
+pub(super) fn given_back(encoding: Encoding, colour: [f32; 3]) -> [f32; 3] {
+    match encoding.light() {
+        Light::Srgb => colour,
+        Light::Linear => encoding.from_linear(colour),
     }
 }
 
@@ -126,11 +140,33 @@ impl Frame<'_> {
         .into())
     }
 
-    /// The plate: red, green and blue.
+    /// The plate as the network's side looks at it: red, green and blue, as
+    /// [`Encoding::light`] says of its encoding.
     pub(super) fn plate(&self) -> Result<Planes> {
+        let plate = self.plate_as_it_is()?;
+        Ok(self.stages.time("decode", || self.encoding.plate(plate)))
+    }
+
+    /// The plate as what is written is encoded.
+    pub(super) fn plate_as_written(&self) -> Result<Planes> {
+        let plate = self.plate_as_it_is()?;
+        Ok(self
+            .stages
+            .time("decode", || self.encoding.convert(plate, self.written())))
+    }
+
+    fn plate_as_it_is(&self) -> Result<Planes> {
         Ok(self.stages.time("read", || {
             fetch::read(&self.plate, &self.grid, self.region, self.frame, &RGB)
         })?)
+    }
+
+    /// How what is written is encoded.
+    pub(super) fn written(&self) -> Encoding {
+        match self.settings.output_colour {
+            OutputColour::Same => self.encoding,
+            OutputColour::Linear => Encoding::Linear,
+        }
     }
 
     /// The hint as the network sees it, and the screen's colour where it is named, where the hint is
@@ -186,8 +222,11 @@ impl Frame<'_> {
     pub(super) fn look<'b>(&self, plate: &'b Planes, taken: Option<&'b Planes>) -> Look<'b> {
         Look {
             plate,
-            encoding: self.encoding,
-            picked: self.settings.picked(),
+            light: self.encoding.light(),
+            picked: self
+                .settings
+                .picked()
+                .map(|colour| held(self.encoding, colour)),
             taken,
         }
     }
@@ -273,12 +312,9 @@ impl Frame<'_> {
 
     /// How plate and hint were read, in words for the panel.
     pub(super) fn reading(&self, screen: Option<Screen>, hint: &str) -> String {
-        let encoding = match self.encoding {
-            Encoding::Srgb => "sRGB",
-            Encoding::Linear => "linear",
-        };
+        let encoding = self.encoding.label();
         let guessed = |auto: bool| if auto { " (Auto)" } else { "" };
-        let input = guessed(self.settings.input == InputColour::Auto);
+        let input = guessed(self.settings.input.is_none());
         let mut line = format!("{encoding}{input}");
         if let Some(screen) = screen {
             let found = guessed(self.settings.screen.named().is_none());

@@ -7,8 +7,8 @@
 
 use super::settings::Settings;
 use crate::keyer::{
-    HintChannel, HintMissing, HintShape, HintSource, InputColour, OnFailure, Output, Resolution,
-    ScreenColour, ScreenMeasure, Upsampling,
+    Encoding, HintChannel, HintMissing, HintShape, HintSource, OnFailure, Output, OutputColour,
+    Resolution, ScreenColour, ScreenMeasure, Upsampling,
 };
 use crate::network::{DeviceChoice, PrecisionChoice};
 
@@ -188,8 +188,43 @@ pub static TABLE: &[Parameter] = &[
                 choice("auto", "Auto"),
                 choice("srgb", "sRGB"),
                 choice("linear", "Linear (Rec.709)"),
+                choice("rec709", "Rec.709 (camera)"),
+                choice("bt1886", "BT.1886 (gamma 2.4)"),
+                choice("gamma22", "Gamma 2.2"),
+                choice("displayP3", "Display P3"),
+                choice("rec2020Linear", "Linear (Rec.2020)"),
+                choice("acescg", "ACEScg"),
+                choice("aces2065", "ACES2065-1"),
+                choice("acescct", "ACEScct"),
+                choice("cineon", "Cineon"),
+                choice("logc3", "ARRI LogC3 (EI 800)"),
+                choice("logc4", "ARRI LogC4"),
+                choice("slog3Cine", "Sony S-Log3 (S-Gamut3.Cine)"),
+                choice("slog3", "Sony S-Log3 (S-Gamut3)"),
+                choice("log3g10", "RED Log3G10"),
+                choice("vlog", "Panasonic V-Log"),
+                choice("clog2", "Canon Log 2"),
+                choice("clog3", "Canon Log 3"),
+                choice("bmdFilm5", "Blackmagic Film Gen 5"),
+                choice("davinciIntermediate", "DaVinci Intermediate"),
+                choice("appleLog", "Apple Log"),
             ],
-            |settings, index| settings.input = at(InputColour::ALL, index),
+            |settings, index| {
+                settings.input = index.checked_sub(1).map(|index| at(Encoding::ALL, index));
+            },
+        ),
+    ),
+    parameter(
+        "outputColor",
+        "Output Colour",
+        "How colour is written: as the Source clip is encoded, or as scene-linear Rec.709. Matte, Hint and other data are never converted.",
+        Group::Setup,
+        Kind::Choice(
+            &[
+                choice("same", "Same as Input"),
+                choice("linear", "Linear (Rec.709)"),
+            ],
+            |settings, index| settings.output_colour = at(OutputColour::ALL, index),
         ),
     ),
     parameter(
@@ -234,7 +269,7 @@ pub static TABLE: &[Parameter] = &[
     parameter(
         "precision",
         "Precision",
-        "Arithmetic of the network. Auto is fp32 on the CPU, and elsewhere what the model prefers; one chosen by name fails the render when the model does not have it (the shipped one has fp32 only). A model that gives no numbers in fp16 is run in fp32 instead, and the panel says so.",
+        "Arithmetic of the network. Auto is fp32 on the CPU, and elsewhere what the model prefers; one chosen by name fails the render when the model does not have it. A model that gives no numbers in fp16 is run in fp32 instead, and the panel says so.",
         Group::Setup,
         Kind::Choice(
             &[
@@ -552,7 +587,8 @@ impl Default for Settings {
             masks_on_matte: false,
             on_failure: OnFailure::ALL[0],
             screen: ScreenColour::ALL[0],
-            input: InputColour::ALL[0],
+            input: None,
+            output_colour: OutputColour::ALL[0],
             model: String::new(),
             resolution: Resolution::ALL[0],
             device: DeviceChoice::ALL[0],

@@ -332,7 +332,7 @@ impl Network {
                     &plate,
                     &told.hint,
                     &self.geometry,
-                    frame.encoding,
+                    frame.encoding.light(),
                     exchange,
                     &self.model.normalisation,
                     &SCRATCH,
@@ -398,7 +398,7 @@ fn write(frame: &Frame<'_>, shown: &Shown, window: RectI, rows: Vec<RowMut<'_>>)
         }
     };
     let plate = match mode {
-        Output::SourceMatte => Some(frame.plate()?),
+        Output::SourceMatte => Some(frame.plate_as_written()?),
         _ => None,
     };
     let layers = Layers {
@@ -409,7 +409,7 @@ fn write(frame: &Frame<'_>, shown: &Shown, window: RectI, rows: Vec<RowMut<'_>>)
             Picture::Key(_) => None,
         },
     };
-    let picture = Composition::new(mode, frame.encoding, layers, frame.scale)?;
+    let picture = Composition::new(mode, frame.written(), layers, frame.scale)?;
     let rows = rows
         .into_iter()
         .map(|row| (from_top(row.y()), row))

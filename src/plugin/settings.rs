@@ -4,8 +4,9 @@
 //! there are parameters, hosts or time.
 
 use crate::keyer::{
-    DespillMethod, FinishSettings, HintChannel, HintMissing, HintShape, HintSource, InputColour,
-    OnFailure, Output, PixelScale, Resolution, Screen, ScreenColour, ScreenMeasure, Upsampling,
+    DespillMethod, Encoding, FinishSettings, HintChannel, HintMissing, HintShape, HintSource,
+    OnFailure, Output, OutputColour, PixelScale, Resolution, Screen, ScreenColour, ScreenMeasure,
+    Upsampling,
 };
 use crate::network::{DeviceChoice, PrecisionChoice};
 
@@ -32,8 +33,10 @@ pub struct Settings {
     pub on_failure: OnFailure,
     /// The colour of the screen.
     pub screen: ScreenColour,
-    /// The colour space of the Source clip.
-    pub input: InputColour,
+    /// How the Source clip is encoded; `None` where that is to be found out.
+    pub input: Option<Encoding>,
+    /// How what is written is encoded.
+    pub output_colour: OutputColour,
     /// Model id, `id` or `id@version`; empty for the shipped one.
     pub model: String,
     /// Network size.

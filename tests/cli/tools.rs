@@ -57,6 +57,36 @@ fn doctor_writes_nothing_at_home() {
 }
 
 #[test]
+fn the_network_is_timed_and_compared() {
+    let desk = Desk::new();
+    let path = bundle().to_str().unwrap();
+    let mut arguments = vec![
+        "benchmark",
+        "--plugin",
+        path,
+        "--size",
+        "100x60",
+        "--runs",
+        "2",
+    ];
+    let text = desk
+        .run(&[&arguments[..], &["--device", "cpu"]].concat())
+        .well();
+    assert!(text.out.contains("on CPU, 128 x 64"), "{}", text.out);
+    arguments.extend(["--against", "cpu", "--json"]);
+    let run = desk.run(&arguments).well();
+    let measured = &run.json()[0]["measured"][0];
+    assert_eq!(measured["network"], serde_json::json!([128, 64]));
+    assert_eq!(measured["runs"], 2);
+    assert!(measured["median_ms"].as_f64().unwrap() > 0.0);
+    assert_eq!(measured["against"]["alpha_largest"], 0.0, "{measured}");
+    let run = desk.run(&["benchmark", "--plugin", path, "--model", "nothing"]);
+    assert_eq!(run.code, 5, "{}", run.err);
+    let run = desk.run(&["benchmark", "--plugin", path, "--runs", "0"]);
+    assert_eq!(run.code, 2, "{}", run.err);
+}
+
+#[test]
 fn models_are_listed_and_verified() {
     let desk = Desk::new();
     let path = bundle().to_str().unwrap();

@@ -11,9 +11,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use corridorkey::keyer::{
-    Composition, Encoding, FinishSettings, Fit, Geometry, Layers, NetworkInput, Normalisation,
-    Output, PixelScale, Planes, Pool, Prediction, Resolution, Screen, Size, SizeRule, Window,
-    finish, prepare,
+    Composition, Encoding, FinishSettings, Fit, Geometry, Layers, Light, NetworkInput,
+    Normalisation, Output, PixelScale, Planes, Pool, Prediction, Resolution, Screen, Size,
+    SizeRule, Window, finish, prepare,
 };
 use serde::Deserialize;
 
@@ -177,16 +177,16 @@ impl Run {
 
     /// The network's input, made from the stored plate and hint as a render does.
     pub fn input(&self, stored: &HashMap<String, Array>) -> NetworkInput {
-        let plate = match self.encoding {
-            Encoding::Srgb => "plate_srgb_u8",
-            Encoding::Linear => "plate_linear",
+        let plate = match self.encoding.light() {
+            Light::Srgb => "plate_srgb_u8",
+            Light::Linear => "plate_linear",
         };
         let plate = picture(&stored[plate]);
         prepare(
             &plate,
             &picture(&stored["hint"]),
             &square(plate.size(), self.side),
-            self.encoding,
+            self.encoding.light(),
             Screen::Green,
             &Normalisation::IMAGENET,
             &Pool::new(0),

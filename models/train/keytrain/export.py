@@ -149,7 +149,7 @@ pixels = 2500000      # larger frames are worked in tiles
 
 [precision]
 stored = "fp16"
-run = ["fp32"]
+run = ["fp32", "fp16"]
 """
 
 

@@ -11,7 +11,7 @@ use super::registry::{self, Handle, Kind, Object};
 use super::violations::Recorder;
 use super::{shim, suites};
 use crate::sys;
-use crate::types::{Context, Status};
+use crate::types::{COLOUR_CONFIG, ColourStyle, Context, Status};
 
 /// Locks whatever the last holder did.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -111,6 +111,18 @@ fn fill(props: &PropertySet, options: &HostOptions) {
         sys::kOfxImageEffectHostPropIsBackground,
         vec![c_int::from(options.background)],
     );
+    if options.api_version >= (1, 5) {
+        props.put_str(
+            sys::kOfxImageEffectPropColourManagementStyle,
+            &options.colour_style.ofx_name().to_string_lossy(),
+        );
+        if options.colour_style != ColourStyle::None {
+            props.put_str(
+                sys::kOfxImageEffectPropColourManagementAvailableConfigs,
+                COLOUR_CONFIG,
+            );
+        }
+    }
     let owned = |names: Vec<&CStr>| names.into_iter().map(CStr::to_owned).collect::<Vec<_>>();
     props.put::<*mut c_char>(
         sys::kOfxImageEffectPropSupportedComponents,

@@ -14,6 +14,7 @@ use super::core::lock;
 use super::error::{HostError, Result};
 use super::library::EntryPoints;
 use super::options::{HostOptions, Suites};
+use crate::types::ColourStyle;
 
 /// A binary that was mapped, to be unmapped or not.
 #[derive(Debug)]
@@ -86,6 +87,7 @@ struct Face {
     name: String,
     api_version: (i32, i32),
     suites: Suites,
+    colour_style: ColourStyle,
     missing: Vec<String>,
 }
 
@@ -120,6 +122,7 @@ impl Lease {
             name: options.name.clone(),
             api_version: options.api_version,
             suites: options.suites,
+            colour_style: options.colour_style,
             missing: options.quirks.missing_properties.clone(),
         };
         let thread = thread::current().id();

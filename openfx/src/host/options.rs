@@ -4,7 +4,7 @@
 //! broken a plug-in somewhere can be asked for here, so that a test can prove that a plug-in lives
 //! without it.
 
-use crate::types::{Components, Depth};
+use crate::types::{ColourStyle, Components, Depth};
 
 /// The optional suites that a host offers. The property, image effect and parameter suites are
 /// always there.
@@ -197,6 +197,11 @@ pub struct HostOptions {
     pub abort_after: Option<u32>,
     /// The project.
     pub project: Project,
+    /// How it tells plug-ins about colour at best; only from OpenFX 1.5 on.
+    pub colour_style: ColourStyle,
+    /// The colour space that clips are served in, by name of the clip; those that are not named
+    /// have none.
+    pub colourspaces: Vec<(String, String)>,
     /// What is odd about it.
     pub quirks: Quirks,
 }
@@ -221,6 +226,8 @@ impl HostOptions {
             identity: true,
             abort_after: None,
             project: Project::default(),
+            colour_style: ColourStyle::None,
+            colourspaces: Vec::new(),
             quirks: Quirks::default(),
         }
     }

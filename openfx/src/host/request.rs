@@ -94,6 +94,12 @@ pub struct Preferences {
     pub field: Field,
     /// What each connected input clip is served as.
     pub clips: BTreeMap<String, ClipPreference>,
+    /// The colour spaces that the plug-in would like clips in, best first; only those of which it
+    /// said so.
+    pub colourspaces: BTreeMap<String, Vec<String>>,
+    /// The colour space of the output, where colour is managed: a name, never a reference to a
+    /// clip.
+    pub output_colourspace: Option<String>,
 }
 
 /// What one input clip is served as.

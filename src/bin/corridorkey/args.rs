@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use corridorkey::keyer::Size;
 use corridorkey::network::greenformer::import::{DEFAULT_ID, check_id};
+use corridorkey::network::{DeviceChoice, PrecisionChoice};
 
+use crate::benchmark;
 use crate::frames::Range;
 use crate::picture::{Kind, Sample};
 
@@ -30,6 +32,8 @@ pub(crate) enum Command {
     Doctor(DoctorArguments),
     /// The models that can be used.
     Models(ModelsArguments),
+    /// Say how long the network takes on this machine.
+    Benchmark(BenchmarkArguments),
     /// Print the plug-in's parameters, for --set.
     Params(ParamsArguments),
     /// Make a contact sheet.
@@ -44,6 +48,7 @@ impl Command {
             Self::Key(arguments) => arguments.json,
             Self::Doctor(arguments) => arguments.json,
             Self::Models(arguments) => arguments.json,
+            Self::Benchmark(arguments) => arguments.json,
             Self::Params(arguments) => arguments.json,
             Self::Sheet(_) => false,
         }
@@ -244,6 +249,51 @@ pub(crate) struct PlanArguments {
     /// many times [default: every resolution of a 1920x1080 and a 3840x2160 plate].
     #[arg(long, value_name = "WxH", value_parser = size)]
     pub(crate) size: Vec<Size>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchmarkArguments {
+    /// The model, by id or id@version [default: the one that is shipped].
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+    pub(crate) model: String,
+
+    /// A picture that the network sees, in pixels; raised to what the model takes. May be given
+    /// many times [default: what a 1920x1080 plate is seen at].
+    #[arg(long, value_name = "WxH", value_parser = size)]
+    pub(crate) size: Vec<Size>,
+
+    /// Where the network runs: auto, cuda, coreml or cpu.
+    #[arg(long, default_value = "auto", value_parser = benchmark::device)]
+    pub(crate) device: DeviceChoice,
+
+    /// Its arithmetic: auto, fp16 or fp32.
+    #[arg(long, default_value = "auto", value_parser = benchmark::precision)]
+    pub(crate) precision: PrecisionChoice,
+
+    /// How often it runs after the first time; the median is told.
+    #[arg(long, default_value_t = 5, value_parser = runs)]
+    pub(crate) runs: usize,
+
+    /// Another device to compare the answer with, in fp32.
+    #[arg(long, value_name = "DEVICE", value_parser = benchmark::device)]
+    pub(crate) against: Option<DeviceChoice>,
+
+    /// The plug-in bundle whose library and models are used.
+    #[arg(long, value_name = "BUNDLE")]
+    pub(crate) plugin: Option<PathBuf>,
+
+    /// Print one JSON object to standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// From 1 to 1000.
+fn runs(text: &str) -> Result<usize, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (1..=1000).contains(number));
+    number.ok_or_else(|| format!("`{text}` is no number from 1 to 1000"))
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,6 @@
 //! PNG sRGB. Where they differ, the *straight* foreground is asked for and converted first, and
 //! multiplied by alpha after; converting a premultiplied picture is wrong in every curve.
 
-use corridorkey::keyer::curve::{Negative, row_to_linear, row_to_srgb};
 use corridorkey::keyer::{Encoding, Output};
 
 use crate::picture::{Kind, Write};
@@ -18,8 +17,8 @@ pub(crate) struct Recipe {
     pub(crate) render: Output,
     /// Whether colour is divided by alpha first, as it comes multiplied.
     pub(crate) divide: bool,
-    /// The change of colour space, if there is one.
-    pub(crate) convert: Option<Encoding>,
+    /// The change of colour space, from and to, if there is one.
+    pub(crate) convert: Option<(Encoding, Encoding)>,
     /// Whether colour is then multiplied by alpha.
     pub(crate) multiply: bool,
     /// The channels of the file.
@@ -34,9 +33,9 @@ pub(crate) fn space_of(kind: Kind) -> Encoding {
     }
 }
 
-/// How to make `output` for a file in `file` space when the plug-in works in `plugin` space.
+/// How to make `output` for a file in `file` space when the plug-in writes in `plugin` space.
 pub(crate) fn recipe(output: Output, plugin: Encoding, file: Encoding) -> Recipe {
-    let convert = (plugin != file && !output.is_data()).then_some(file);
+    let convert = (plugin != file && !output.is_data()).then_some((plugin, file));
     let plain = Recipe {
         output,
         render: output,
@@ -84,8 +83,8 @@ impl Recipe {
                 pixel[..3].iter_mut().for_each(|value| *value *= inverse);
             }
         }
-        if let Some(to) = self.convert {
-            convert(pixels, to);
+        if let Some((from, to)) = self.convert {
+            convert(pixels, from, to);
         }
         if self.multiply {
             for pixel in pixels.chunks_exact_mut(4) {
@@ -96,30 +95,31 @@ impl Recipe {
     }
 }
 
-/// Brings red, green and blue from the other encoding to this one; alpha stays.
-fn convert(pixels: &mut [f32], to: Encoding) {
+/// Brings red, green and blue from one encoding to another; alpha stays.
+fn convert(pixels: &mut [f32], from: Encoding, to: Encoding) {
     // A piece of this many pixels stays in the nearest cache on its way there and back.
     const PIECE: usize = 1024;
-    let curve = match to {
-        Encoding::Srgb => row_to_srgb,
-        Encoding::Linear => row_to_linear,
-    };
-    let mut plane = [0.0; PIECE * 3];
+    let mut planes = [[0.0; PIECE]; 3];
     for piece in pixels.chunks_mut(PIECE * 4) {
-        let plane = &mut plane[..piece.len() / 4 * 3];
-        for (value, pixel) in plane.chunks_exact_mut(3).zip(piece.chunks_exact(4)) {
-            value.copy_from_slice(&pixel[..3]);
+        let mut rows = planes.each_mut().map(|plane| &mut plane[..piece.len() / 4]);
+        for (channel, row) in rows.iter_mut().enumerate() {
+            for (value, pixel) in row.iter_mut().zip(piece.chunks_exact(4)) {
+                *value = pixel[channel];
+            }
         }
-        curve(plane, Negative::Clamp);
-        for (value, pixel) in plane.chunks_exact(3).zip(piece.chunks_exact_mut(4)) {
-            pixel[..3].copy_from_slice(value);
+        from.rows_to_linear(rows.each_mut().map(|row| &mut **row));
+        to.rows_from_linear(rows.each_mut().map(|row| &mut **row));
+        for (channel, row) in rows.iter().enumerate() {
+            for (value, pixel) in row.iter().zip(piece.chunks_exact_mut(4)) {
+                pixel[channel] = *value;
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use corridorkey::keyer::curve::{linear_to_srgb, srgb_to_linear};
+    use corridorkey::keyer::colour::srgb::{linear_to_srgb, srgb_to_linear};
 
     use super::*;
 
@@ -155,7 +155,7 @@ mod tests {
             recipe.apply(&mut pixels);
             let curve = match file {
                 Encoding::Srgb => linear_to_srgb,
-                Encoding::Linear => srgb_to_linear,
+                _ => srgb_to_linear,
             };
             let expected = [curve(0.5) * 0.5, curve(0.25) * 0.5, curve(1.5) * 0.5, 0.5];
             for (value, expected) in pixels.iter().zip(expected) {

@@ -183,7 +183,7 @@ impl Keyer<'_> {
         let recipes: Vec<Recipe> = self
             .outputs
             .iter()
-            .map(|&output| recipe(output, plugin_space, file_space))
+            .map(|&output| recipe(output, session.written(plugin_space), file_space))
             .collect();
         let sample = match (self.arguments.depth, format.kind(), loaded.sample) {
             (Some(depth), ..) => depth.sample(),

@@ -1,10 +1,11 @@
 //! The `corridorkey` command: a headless host for the plug-in, and what one wants to know about it.
 //!
-//! `key` keys files through the very bundle that compositing programs load. `doctor`, `models` and
-//! `params` say what there is on this machine. Everything that is asked for goes to standard
+//! `key` keys files through the very bundle that compositing programs load. `doctor`, `models`,
+//! `benchmark` and `params` say what there is on this machine and how fast it is. Everything that is asked for goes to standard
 //! output; everything else (progress, errors) to standard error.
 
 mod args;
+mod benchmark;
 mod colour;
 mod doctor;
 mod download;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Params(arguments) => params::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Models(arguments) => models::run(arguments),
+        Command::Benchmark(arguments) => benchmark::run(arguments),
         Command::Sheet(arguments) => sheet::run(arguments),
     };
     match result {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use corridorkey::error::{Error, Result};
-use corridorkey::keyer::{Encoding, Output};
+use corridorkey::keyer::{Encoding, Output, OutputColour};
 use corridorkey::network::DeviceChoice;
 use corridorkey::plugin;
 use indicatif::ProgressBar;
@@ -27,6 +27,8 @@ pub(crate) struct Session {
     /// What the user said about the source's colour; else it goes by the file.
     colour: Option<Encoding>,
     told_colour: Option<Encoding>,
+    /// Whether the plug-in was told to write linear light, whatever it reads.
+    linear: bool,
     told_output: Option<Output>,
     /// The number of the frame in hand, counted from 0.
     rendering: Arc<AtomicUsize>,
@@ -45,13 +47,8 @@ fn said_colour(instance: &Instance) -> Result<Option<Encoding>> {
         .map(|param| param.choices.as_slice());
     let choice = choices.and_then(|choices| choices.get(usize::try_from(index).ok()?));
     match choice.and_then(|choice| choice.id.as_deref()) {
-        Some("auto") => Ok(None),
-        Some("srgb") => Ok(Some(Encoding::Srgb)),
-        Some("linear") => Ok(Some(Encoding::Linear)),
-        other => Err(Error::Usage(format!(
-            "inputColor={} cannot be written as sRGB or linear files; use srgb or linear",
-            other.unwrap_or("?")
-        ))),
+        None | Some("auto") => Ok(None),
+        Some(id) => Ok(Some(Encoding::from_id(id)?)),
     }
 }
 
@@ -107,6 +104,8 @@ impl Session {
                 colour = said_colour(&instance)?;
             }
         }
+        let linear = instance.get("outputColor").map_err(from_host)?
+            == Value::Choice(OutputColour::Linear.index());
         let stop = instance.abort_handle();
         interrupt::on_stop(move || stop.abort());
         Ok(Self {
@@ -115,6 +114,7 @@ impl Session {
             hint: Arc::default(),
             colour,
             told_colour: None,
+            linear,
             told_output: None,
             rendering: Arc::default(),
             _effect: effect,
@@ -131,9 +131,14 @@ impl Session {
         }));
     }
 
-    /// The colour space that the plug-in works in for a source of this kind.
+    /// How a source of this kind is read.
     pub(crate) fn space(&self, kind: Kind) -> Encoding {
         self.colour.unwrap_or(space_of(kind))
+    }
+
+    /// How the plug-in writes when it reads its source like this.
+    pub(crate) fn written(&self, space: Encoding) -> Encoding {
+        if self.linear { Encoding::Linear } else { space }
     }
 
     /// Puts a frame's pictures into the clips. `index` counts frames from 0.
@@ -172,11 +177,9 @@ impl Session {
     ) -> std::result::Result<BTreeMap<i32, Arc<HostImage>>, Failure> {
         let failed = |error| Failure::from(from_host(error));
         if self.told_colour != Some(space) {
-            let id = match space {
-                Encoding::Srgb => "srgb",
-                Encoding::Linear => "linear",
-            };
-            self.instance.set_str("inputColor", id).map_err(failed)?;
+            self.instance
+                .set_str("inputColor", space.id())
+                .map_err(failed)?;
             self.told_colour = Some(space);
         }
         let mut images = BTreeMap::new();

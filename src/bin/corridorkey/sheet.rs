@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use corridorkey::error::{Error, Result};
-use corridorkey::keyer::curve::{linear_to_srgb, srgb_to_linear};
+use corridorkey::keyer::colour::srgb::{linear_to_srgb, srgb_to_linear};
 use corridorkey::keyer::resample::{Kernel, resize};
 use corridorkey::keyer::{Planes, Size};
 

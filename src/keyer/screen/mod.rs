@@ -20,12 +20,13 @@ pub mod plate;
 
 use rayon::prelude::*;
 
-use super::curve::{self, Negative};
+use super::colour::srgb::{self, Negative};
+use super::colour::Light;
 use super::error::{Error, Result};
 use super::image::{Planes, Size};
 use super::plate::finite;
 use super::resample::{Kernel, Resampler, RowScratch, Source, resize};
-use super::settings::{Encoding, Screen};
+use super::settings::Screen;
 
 pub use key::hint_from_screen;
 pub use plate::{ScreenPlate, screen_plate};
@@ -46,7 +47,7 @@ pub struct Look<'a> {
     /// The plate: three planes.
     pub plate: &'a Planes,
     /// How its values, and those of `picked`, stand for light.
-    pub encoding: Encoding,
+    pub light: Light,
     /// The colour that the user picked from the screen, which then is not measured.
     pub picked: Option<[f32; 3]>,
     /// What surely is no screen, 0..1: a plane of the plate's size.
@@ -66,7 +67,7 @@ impl Look<'_> {
     /// The picked colour, sRGB-encoded and limited to 0..1.
     fn picked(&self) -> Option<[f32; 3]> {
         self.picked.map(|mut colour| {
-            shown(&mut colour, self.encoding);
+            shown(&mut colour, self.light);
             colour
         })
     }
@@ -84,7 +85,7 @@ struct Small {
 
 impl Small {
     fn new(look: &Look<'_>, screen: Screen) -> Self {
-        let picture = reduced(look.plate, look.encoding);
+        let picture = reduced(look.plate, look.light);
         let size = picture.size();
         let map = |of: fn([f32; 3], Screen) -> f32| {
             let values = (0..size.area())
@@ -138,7 +139,7 @@ pub fn detect(look: &Look<'_>) -> Result<Screen> {
         let found = Screen::ALL.iter().rev().max_by(strongest);
         return Ok(found.copied().unwrap_or(Screen::Green));
     }
-    let small = reduced(look.plate, look.encoding);
+    let small = reduced(look.plate, look.light);
     let taken = look
         .taken
         .map(|taken| resize(taken, small.size(), Kernel::Triangle));
@@ -169,7 +170,7 @@ pub fn detect(look: &Look<'_>) -> Result<Screen> {
     Ok(best.0)
 }
 
-/// The colour that most of the screen has, in the plate's own encoding, to be stored and given as
+/// The colour that most of the screen has, as the plate's values are, to be stored and given as
 /// [`Look::picked`] for the other frames of a shot; `None` where there is no screen to speak of.
 ///
 /// # Errors
@@ -181,8 +182,8 @@ pub fn typical(look: &Look<'_>, screen: Screen) -> Result<Option<[f32; 3]>> {
         return Ok(None);
     };
     let mut colour = typical.colour;
-    if look.encoding == Encoding::Linear {
-        curve::row_to_linear(&mut colour, Negative::Clamp);
+    if look.light == Light::Linear {
+        srgb::row_to_linear(&mut colour, Negative::Clamp);
     }
     Ok(Some(colour))
 }
@@ -206,10 +207,8 @@ fn pixel(picture: &Planes, index: usize) -> [f32; 3] {
 }
 
 /// From a plate's encoding to sRGB, limited to 0..1.
-fn shown(values: &mut [f32], encoding: Encoding) {
-    if encoding == Encoding::Linear {
-        curve::row_to_srgb(values, Negative::Clamp);
-    }
+fn shown(values: &mut [f32], light: Light) {
+    light.row_to_srgb(values);
     for value in values {
         *value = if value.is_nan() {
             0.0
@@ -220,7 +219,7 @@ fn shown(values: &mut [f32], encoding: Encoding) {
 }
 
 /// A small sRGB copy of the plate, limited to 0..1.
-fn reduced(plate: &Planes, encoding: Encoding) -> Planes {
+fn reduced(plate: &Planes, light: Light) -> Planes {
     let long = plate.size().long();
     let factor = long.div_ceil(LONG).max(1);
     let to = Size::new(
@@ -245,7 +244,7 @@ fn reduced(plate: &Planes, encoding: Encoding) -> Planes {
                 finite,
             );
             for row in rows {
-                shown(row, encoding);
+                shown(row, light);
             }
         });
     small
@@ -343,10 +342,10 @@ mod tests {
 
     use super::*;
 
-    fn look(plate: &Planes, encoding: Encoding) -> Look<'_> {
+    fn look(plate: &Planes, light: Light) -> Look<'_> {
         Look {
             plate,
-            encoding,
+            light,
             picked: None,
             taken: None,
         }
@@ -386,10 +385,10 @@ mod tests {
         for size in [Size::new(320, 180), Size::new(1000, 500)] {
             for screen in Screen::ALL {
                 let plate = plate(size, *screen, false);
-                assert_eq!(detect(&look(&plate, Encoding::Srgb)).unwrap(), *screen);
+                assert_eq!(detect(&look(&plate, Light::Srgb)).unwrap(), *screen);
                 let mut linear = plate.clone();
-                curve::row_to_linear(linear.data_mut(), Negative::Clamp);
-                assert_eq!(detect(&look(&linear, Encoding::Linear)).unwrap(), *screen);
+                srgb::row_to_linear(linear.data_mut(), Negative::Clamp);
+                assert_eq!(detect(&look(&linear, Light::Linear)).unwrap(), *screen);
             }
         }
     }
@@ -406,7 +405,7 @@ mod tests {
                         plate.row_mut(channel, y)[x] = 0.6;
                     }
                 }
-                let found = detect(&look(&plate, Encoding::Srgb)).unwrap();
+                let found = detect(&look(&plate, Light::Srgb)).unwrap();
                 assert_eq!(found, Screen::Green, "{screen:?} over {part} of the frame");
             }
         }
@@ -426,13 +425,13 @@ mod tests {
             }
         }
         assert_eq!(
-            detect(&look(&plate, Encoding::Srgb)).unwrap(),
+            detect(&look(&plate, Light::Srgb)).unwrap(),
             Screen::Green
         );
         assert_eq!(
             detect(&Look {
                 taken: Some(&hint),
-                ..look(&plate, Encoding::Srgb)
+                ..look(&plate, Light::Srgb)
             })
             .unwrap(),
             Screen::Blue
@@ -443,7 +442,7 @@ mod tests {
     fn without_a_colour_the_answer_is_green() {
         let grey = Planes::new(20, 20, 3);
         assert_eq!(
-            detect(&look(&grey, Encoding::Linear)).unwrap(),
+            detect(&look(&grey, Light::Linear)).unwrap(),
             Screen::Green
         );
     }
@@ -454,7 +453,7 @@ mod tests {
             for markers in [false, true] {
                 let size = Size::new(640, 360);
                 let plate = plate(size, *screen, markers);
-                let hint = hint_from_screen(&look(&plate, Encoding::Srgb), *screen).unwrap();
+                let hint = hint_from_screen(&look(&plate, Light::Srgb), *screen).unwrap();
                 let (mut inside, mut subject, mut outside) = (0.0, 0.0, 0.0_f32);
                 for y in 0..360 {
                     for x in 0..640 {
@@ -485,10 +484,10 @@ mod tests {
             if let Some(last) = plate.data_mut().last_mut() {
                 *last = f32::INFINITY;
             }
-            let hint = hint_from_screen(&look(&plate, Encoding::Linear), Screen::Green).unwrap();
+            let hint = hint_from_screen(&look(&plate, Light::Linear), Screen::Green).unwrap();
             assert_eq!(hint.size(), plate.size());
             assert!(hint.data().iter().all(|v| (0.0..=1.0).contains(v)));
-            detect(&look(&plate, Encoding::Linear)).unwrap();
+            detect(&look(&plate, Light::Linear)).unwrap();
         }
     }
 
@@ -496,23 +495,23 @@ mod tests {
     fn a_picked_colour_decides_and_is_in_the_plates_own_encoding() {
         let plate = plate(Size::new(640, 360), Screen::Green, false);
         let mut linear = plate.clone();
-        curve::row_to_linear(linear.data_mut(), Negative::Clamp);
-        let measured = typical(&look(&plate, Encoding::Srgb), Screen::Green).unwrap();
-        let stored = typical(&look(&linear, Encoding::Linear), Screen::Green).unwrap();
+        srgb::row_to_linear(linear.data_mut(), Negative::Clamp);
+        let measured = typical(&look(&plate, Light::Srgb), Screen::Green).unwrap();
+        let stored = typical(&look(&linear, Light::Linear), Screen::Green).unwrap();
         let (measured, stored) = (measured.unwrap(), stored.unwrap());
         for (srgb, linear) in measured.into_iter().zip(stored) {
-            assert!((curve::linear_to_srgb(linear) - srgb).abs() < 2e-3);
+            assert!((srgb::linear_to_srgb(linear) - srgb).abs() < 2e-3);
         }
-        let hint = |plate, encoding, picked| {
+        let hint = |plate, light, picked| {
             let look = Look {
                 picked: Some(picked),
-                ..look(plate, encoding)
+                ..look(plate, light)
             };
             assert_eq!(detect(&look).unwrap(), Screen::Green);
             hint_from_screen(&look, Screen::Green).unwrap()
         };
-        let a = hint(&plate, Encoding::Srgb, measured);
-        let b = hint(&linear, Encoding::Linear, stored);
+        let a = hint(&plate, Light::Srgb, measured);
+        let b = hint(&linear, Light::Linear, stored);
         let off = |(a, b): (&f32, &f32)| f64::from((a - b).abs());
         let off: f64 = a.data().iter().zip(b.data()).map(off).sum();
         assert!(off < 0.002 * (640.0 * 360.0), "{off}");
@@ -521,7 +520,7 @@ mod tests {
         // Read in the wrong encoding it would be another colour.
         let blue = Look {
             picked: Some([0.1, 0.2, 0.9]),
-            ..look(&plate, Encoding::Srgb)
+            ..look(&plate, Light::Srgb)
         };
         assert_eq!(detect(&blue).unwrap(), Screen::Blue);
         for (picked, screen) in [
@@ -532,7 +531,7 @@ mod tests {
         ] {
             let look = Look {
                 picked: Some(picked),
-                ..look(&plate, Encoding::Srgb)
+                ..look(&plate, Light::Srgb)
             };
             let error = hint_from_screen(&look, screen).unwrap_err();
             assert_eq!(error.code(), "setting.screen-pick");
@@ -554,7 +553,7 @@ mod tests {
             ([0.5, 0.5, 0.5], 1.0),
         ] {
             let plate = flat(colour);
-            let look = look(&plate, Encoding::Srgb);
+            let look = look(&plate, Light::Srgb);
             let hint = hint_from_screen(&look, Screen::Green).unwrap();
             assert!(hint.data().iter().all(|v| *v == wanted), "{colour:?}");
             assert_eq!(

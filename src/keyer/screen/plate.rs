@@ -8,7 +8,7 @@
 //! result never leaves the range of what was seen. All of it depends on the whole plate alone, not
 //! on windows; a proxy is brought to the same grid.
 
-use super::super::curve::{self, Negative};
+use super::super::colour::srgb::{self, Negative};
 use super::super::error::Result;
 use super::super::image::{Planes, Size};
 use super::super::resample::{Kernel, resize};
@@ -41,7 +41,7 @@ pub fn screen_plate(look: &Look<'_>, screen: Screen) -> Result<Option<ScreenPlat
         return Ok(None);
     };
     let mut grid = Model::fit(&small, &typical).colours;
-    curve::row_to_linear(grid.data_mut(), Negative::Clamp);
+    srgb::row_to_linear(grid.data_mut(), Negative::Clamp);
     let size = look.plate.size();
     Ok(Some(ScreenPlate { grid, size }))
 }
@@ -289,7 +289,7 @@ fn solved(mut m: [[f64; TERMS + 1]; TERMS]) -> [f64; TERMS] {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::super::settings::Encoding;
+    use super::super::super::colour::Light;
     use super::*;
 
     /// The light on a screen: brighter in the middle, and a slope.
@@ -322,7 +322,7 @@ mod tests {
     fn look(plate: &Planes) -> Look<'_> {
         Look {
             plate,
-            encoding: Encoding::Srgb,
+            light: Light::Srgb,
             picked: None,
             taken: None,
         }
@@ -340,7 +340,7 @@ mod tests {
             for x in (0..640).step_by(7) {
                 let light = light(x as f32 / 640.0, y as f32 / 360.0);
                 for (channel, part) in [0.2, 0.8, 0.3].into_iter().enumerate() {
-                    let found = curve::linear_to_srgb(rows[channel][x]);
+                    let found = srgb::linear_to_srgb(rows[channel][x]);
                     let wanted = part * light;
                     assert!(
                         (found - wanted).abs() < 0.03,

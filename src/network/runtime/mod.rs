@@ -8,6 +8,7 @@
 
 #![allow(unsafe_code)]
 
+mod cuda;
 pub mod library;
 
 use std::ffi::{CStr, c_char};
@@ -26,7 +27,7 @@ use parking_lot::Mutex;
 use self::library::{Examined, candidates, chain, one_line};
 use super::device::{Bench, Device, DeviceChoice};
 use super::error::{Error, Result};
-use super::options::Options;
+use super::options::{Cuda, Options};
 use super::probes::Probes;
 use super::{Control, POLL, check};
 
@@ -46,6 +47,7 @@ pub struct Library {
 pub struct Runtime {
     environment: Environment,
     library: Library,
+    cuda: Cuda,
     probes: Probes,
     /// Held while a device is tried out, which can take seconds; what is known can be read meanwhile.
     probing: Mutex<()>,
@@ -82,7 +84,7 @@ pub fn load(options: &Options, module: Option<&Path>) -> Result<&'static Runtime
             );
         match examined {
             Ok((path, examined)) => {
-                let runtime = start(&path, examined)?;
+                let runtime = start(&path, examined, options.cuda.clone())?;
                 log::info!(
                     "ONNX Runtime {} from {}: {}",
                     runtime.library.version,
@@ -98,7 +100,7 @@ pub fn load(options: &Options, module: Option<&Path>) -> Result<&'static Runtime
 }
 
 /// Initialises an examined library.
-fn start(path: &Path, examined: Examined) -> Result<Runtime> {
+fn start(path: &Path, examined: Examined, cuda: Cuda) -> Result<Runtime> {
     let fail = |reason: String| Error::LibraryStart {
         path: path.into(),
         reason,
@@ -110,7 +112,12 @@ fn start(path: &Path, examined: Examined) -> Result<Runtime> {
         .with_name("CorridorKey")
         .with_telemetry(false)
         .with_logger(Arc::new(|level, category, _, location, message| {
-            log::log!(target: "onnxruntime", severity(level), "{category}: {message} ({location})");
+            // Which part of the graph a device took is only told among the finest messages.
+            let level = match message.contains("placed on [") {
+                true => log::Level::Debug,
+                false => severity(level),
+            };
+            log::log!(target: "onnxruntime", level, "{category}: {message} ({location})");
         }))
         .build()
         .map_err(|error| fail(error.to_string()))?;
@@ -123,6 +130,7 @@ fn start(path: &Path, examined: Examined) -> Result<Runtime> {
     Ok(Runtime {
         environment,
         library,
+        cuda,
         probes: Probes::default(),
         probing: Mutex::default(),
     })
@@ -193,6 +201,10 @@ impl Runtime {
     /// # Errors
     /// What the runtime says.
     pub(super) fn builder(&self, device: Device, threads: usize) -> ort::Result<SessionBuilder> {
+        let told = match log::log_enabled!(target: "onnxruntime", log::Level::Debug) {
+            true => LogLevel::Verbose,
+            false => LogLevel::Warning,
+        };
         let mut builder = Session::builder(&self.environment)?
             .with_no_environment_execution_providers()?
             // Sessions of one size would each keep the largest extent of all their tensors at
@@ -204,16 +216,20 @@ impl Runtime {
             // Threads that spin between frames would take the host's processor time.
             .with_intra_op_spinning(false)?
             .with_inter_op_spinning(false)?
-            .with_log_level(LogLevel::Warning)?;
+            .with_log_level(told)?;
         match device {
-            Device::Cuda => ep::CUDA::default()
-                .with_device_id(0)
+            Device::Cuda => {
+                let mut cuda = ep::CUDA::default().with_device_id(self.cuda.device);
+                if let Some(bytes) = self.cuda.memory {
+                    cuda = cuda.with_memory_limit(usize::try_from(bytes).unwrap_or(usize::MAX));
+                }
                 // The default arena doubles; this one takes what is asked for and no more.
-                .with_arena_extend_strategy(ep::ArenaExtendStrategy::SameAsRequested)
-                .with_conv_algorithm_search(ep::cuda::ConvAlgorithmSearch::Heuristic)
-                // fp32 means fp32, on every machine alike.
-                .with_tf32(false)
-                .register(&mut builder)?,
+                cuda.with_arena_extend_strategy(ep::ArenaExtendStrategy::SameAsRequested)
+                    .with_conv_algorithm_search(ep::cuda::ConvAlgorithmSearch::Heuristic)
+                    // fp32 means fp32, on every machine alike.
+                    .with_tf32(false)
+                    .register(&mut builder)?
+            }
             Device::CoreMl => ep::CoreML::default()
                 .with_model_format(ep::coreml::ModelFormat::MLProgram)
                 .with_static_input_shapes(true)
@@ -234,7 +250,10 @@ impl Runtime {
             Device::Cuda if cfg!(target_os = "macos") => {
                 return Err("CUDA does not exist on macOS".into());
             }
-            Device::Cuda => self.another_runtime_in_the_way()?,
+            Device::Cuda => {
+                self.another_runtime_in_the_way()?;
+                cuda::prepare(&self.library.path, &self.cuda.libraries)?;
+            }
             Device::CoreMl if !cfg!(target_os = "macos") => {
                 return Err("CoreML exists on macOS only".into());
             }
@@ -258,8 +277,22 @@ impl Runtime {
         match run() {
             Ok(42.0) => Ok(()),
             Ok(other) => Err(format!("it computes wrongly (21 + 21 = {other})")),
-            Err(error) => Err(plainly(device, error.message())),
+            Err(error) => Err(self.plainly(device, error.message())),
         }
+    }
+
+    /// What the runtime says of a device, in plain words where they are known.
+    fn plainly(&self, device: Device, message: &str) -> String {
+        if message.contains("not enabled in this build") {
+            return format!("this ONNX Runtime was built without {}", device.name());
+        }
+        if device == Device::Cuda && message.contains("invalid device ordinal") {
+            return format!(
+                "there is no CUDA device number {} (CORRIDORKEY_CUDA_DEVICE; the first is 0)",
+                self.cuda.device
+            );
+        }
+        one_line(message).trim_end_matches('.').to_owned()
     }
 
     /// The CUDA part of ONNX Runtime finds its way back to "its" runtime by a name that every
@@ -393,13 +426,6 @@ pub(super) fn run(
 }
 
 /// Why a device does not work, in words for people where the runtime's are not.
-fn plainly(device: Device, message: &str) -> String {
-    if message.contains("not enabled in this build") {
-        return format!("this ONNX Runtime was built without {}", device.name());
-    }
-    one_line(message).trim_end_matches('.').to_owned()
-}
-
 fn severity(level: LogLevel) -> log::Level {
     match level {
         LogLevel::Verbose => log::Level::Trace,

@@ -15,7 +15,7 @@ use crate::host::property::Action;
 use crate::host::value::{ParamType, Value};
 use crate::host::violations::rule;
 use crate::sys;
-use crate::types::Scale;
+use crate::types::{ColourStyle, Scale};
 
 /// So often a plug-in may change parameters in answer to its own changes.
 const ECHOES: usize = 8;
@@ -151,9 +151,26 @@ impl Instance {
             return Ok(());
         }
         describe_source(&clip, source.as_deref());
+        self.describe_colour(&clip, source.is_some());
         clip.set_source(source);
         *lock(&self.0.preferences) = None;
         self.notify(sys::kOfxTypeClip, &[name], sys::kOfxChangeUserEdited)
+    }
+
+    /// Tells a clip its colour space, where colour is managed and the clip is no mask.
+    fn describe_colour(&self, clip: &Clip, connected: bool) {
+        let (host, descriptor) = (self.0.host(), &self.0.descriptor);
+        if super::colour_style(host, descriptor) == ColourStyle::None {
+            return;
+        }
+        let mask = clip.props.int(sys::kOfxImageClipPropIsMask) == Some(1);
+        let space = host
+            .options
+            .colourspaces
+            .iter()
+            .find(|(name, _)| connected && !mask && *name == clip.name)
+            .map_or("", |(_, space)| space.as_str());
+        clip.props.put_str(sys::kOfxImageClipPropColourspace, space);
     }
 
     fn clip(&self, name: &str) -> Result<Arc<Clip>> {

@@ -23,7 +23,7 @@ use super::suites::reclaim_memory;
 use super::value::Value;
 use super::violations::rule;
 use crate::sys;
-use crate::types::{Context, Scale};
+use crate::types::{COLOUR_CONFIG, ColourStyle, Context, Scale};
 
 /// An instance of an effect. Copies share it; the last one dropped destroys it.
 ///
@@ -281,6 +281,26 @@ impl Inner {
     }
 }
 
+/// The style in which colour is managed: the best that both sides have.
+fn colour_style(host: &Host, descriptor: &Effect) -> ColourStyle {
+    if host.options.api_version < (1, 5) {
+        return ColourStyle::None;
+    }
+    let declared = descriptor
+        .props
+        .string(sys::kOfxImageEffectPropColourManagementStyle)
+        .and_then(|name| ColourStyle::from_ofx_str(&name))
+        .unwrap_or(ColourStyle::None);
+    let known = descriptor
+        .props
+        .strings(sys::kOfxImageEffectPropColourManagementAvailableConfigs);
+    if !known.iter().any(|name| name == COLOUR_CONFIG) {
+        return ColourStyle::None;
+    }
+    let rank = |style: &ColourStyle| *style as usize;
+    std::cmp::min_by_key(declared, host.options.colour_style, rank)
+}
+
 /// Fills an instance's own properties in.
 fn introduce(host: &Host, effect: &Effect, descriptor: &Effect, context: Context) {
     let props = &effect.props;
@@ -306,6 +326,17 @@ fn introduce(host: &Host, effect: &Effect, descriptor: &Effect, context: Context
         sys::kOfxImageEffectInstancePropEffectDuration,
         vec![project.range.1 - project.range.0 + 1.0],
     );
+    let style = colour_style(host, descriptor);
+    if style != ColourStyle::None {
+        props.put_str(
+            sys::kOfxImageEffectPropColourManagementStyle,
+            &style.ofx_name().to_string_lossy(),
+        );
+        props.put_str(
+            sys::kOfxImageEffectPropColourManagementConfig,
+            COLOUR_CONFIG,
+        );
+    }
     props.put::<c_int>(
         sys::kOfxPropIsInteractive,
         vec![c_int::from(!host.options.background)],

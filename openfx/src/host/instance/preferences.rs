@@ -8,16 +8,16 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, c_char, c_int};
 use std::sync::Arc;
 
-use super::{Inner, Instance};
+use super::{Inner, Instance, colour_style};
 use crate::host::core::lock;
 use crate::host::describe;
 use crate::host::error::{HostError, Result};
 use crate::host::plugin::Arguments;
-use crate::host::property::{Action, PropertySet};
+use crate::host::property::{Action, PropertySet, SetKind};
 use crate::host::request::{ClipPreference, Preferences};
 use crate::host::violations::rule;
 use crate::sys;
-use crate::types::{Components, Depth, Field, Premultiplication, Status};
+use crate::types::{ColourStyle, Components, Depth, Field, Premultiplication, Status};
 
 impl Instance {
     /// What the clips and the output are to be like. The plug-in is asked again after a clip or a
@@ -49,8 +49,10 @@ impl Inner {
         let proposal = self.propose()?;
         // The plug-in finds the proposal in the clips' properties too.
         self.publish(&proposal);
-        let preferences = Arc::new(self.ask(proposal)?);
+        let mut preferences = self.ask(proposal)?;
         self.publish(&preferences);
+        preferences.output_colourspace = self.output_colourspace()?;
+        let preferences = Arc::new(preferences);
         *known = Some(Arc::clone(&preferences));
         Ok(preferences)
     }
@@ -177,6 +179,8 @@ impl Inner {
             continuous: false,
             field: leading.map_or(Field::None, |format| format.field),
             clips,
+            colourspaces: BTreeMap::new(),
+            output_colourspace: None,
         })
     }
 
@@ -308,6 +312,12 @@ impl Inner {
                 .values_mut()
                 .for_each(|clip| clip.depth = depth);
         }
+        for clip in &clips {
+            let wanted = out.strings(&named("OfxImageClipPropPreferredColourspaces_", &clip.name));
+            if !wanted.is_empty() {
+                preferences.colourspaces.insert(clip.name.clone(), wanted);
+            }
+        }
         let premultiplication = out
             .string(sys::kOfxImageEffectPropPreMultiplication)
             .and_then(|name| Premultiplication::from_ofx_str(&name));
@@ -335,6 +345,58 @@ impl Inner {
         preferences.frame_varying = out.int(sys::kOfxImageEffectFrameVarying) == Some(1);
         preferences.continuous = out.int(sys::kOfxImageClipPropContinuousSamples) == Some(1);
         Ok(preferences)
+    }
+
+    /// Asks for the output's colour space, where colour is managed, and tells it to the clip.
+    fn output_colourspace(&self) -> Result<Option<String>> {
+        if colour_style(self.host(), &self.descriptor) == ColourStyle::None {
+            return Ok(None);
+        }
+        let host = self.host();
+        let out = Arc::new(PropertySet::new(
+            SetKind::Out(Action::GetOutputColourspace),
+            "the out arguments of GetOutputColourspace".into(),
+            &host.options,
+        ));
+        let done = self.perform(
+            Action::GetOutputColourspace,
+            Arguments {
+                incoming: Some(self.arguments(Action::GetOutputColourspace)),
+                outgoing: Some(&out),
+                ..Arguments::default()
+            },
+        );
+        done.check(Action::GetOutputColourspace, Some(&self.effect))?;
+        let said = out
+            .string(sys::kOfxImageClipPropColourspace)
+            .filter(|name| done.status == Status::OK && !name.is_empty())
+            // By default that of the first input.
+            .unwrap_or_else(|| "OfxColourspace_Source".into());
+        let space = match said.strip_prefix("OfxColourspace_") {
+            None => Some(said.clone()),
+            Some(clip) => match self.effect.clip(clip) {
+                Some(clip) => clip
+                    .props
+                    .string(sys::kOfxImageClipPropColourspace)
+                    .filter(|name| !name.is_empty()),
+                None => {
+                    host.violate(
+                        rule::PREFERENCES,
+                        format!(
+                            "the output is to have the colour space of {clip}, which is no clip"
+                        ),
+                    );
+                    None
+                }
+            },
+        };
+        if let Some(output) = self.effect.clip("Output") {
+            output.props.put_str(
+                sys::kOfxImageClipPropColourspace,
+                space.as_deref().unwrap_or_default(),
+            );
+        }
+        Ok(space)
     }
 
     /// Tells the clips what was agreed on.

@@ -70,6 +70,9 @@ pub(super) fn in_rows(action: Action) -> Vec<Row> {
             row(kOfxImageEffectPropRegionOfInterest, Double, 4, Host),
         ],
         Action::GetFramesNeeded => vec![TIME, THUMBNAIL],
+        Action::GetOutputColourspace => {
+            vec![row(kOfxImageClipPropPreferredColourspaces, String, 0, Host)]
+        }
         Action::IsIdentity => vec![TIME, FIELD, WINDOW, SCALE, THUMBNAIL],
         Action::BeginSequenceRender | Action::EndSequenceRender => [SEQUENCE, DEVICES].concat(),
         Action::Render => {

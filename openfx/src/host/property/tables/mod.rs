@@ -215,6 +215,9 @@ pub(crate) fn rows(kind: SetKind) -> Vec<Row> {
         SetKind::Out(Action::GetRegionOfDefinition) => {
             vec![row(kOfxImageEffectPropRegionOfDefinition, Double, 4, Live)]
         }
+        SetKind::Out(Action::GetOutputColourspace) => {
+            vec![row(kOfxImageClipPropColourspace, String, 1, Live)]
+        }
         SetKind::Out(Action::IsIdentity) => vec![
             row(kOfxPropName, String, 1, Live),
             row(kOfxPropTime, Double, 1, Live),

@@ -1,0 +1,265 @@
+//! `corridorkey benchmark`: how long the network takes on this machine, and whether a device gives
+//! the numbers that another one gives.
+//!
+//! Only the network is timed, from tensors in memory to tensors in memory; `key --json` tells the
+//! stages of whole frames.
+
+use std::fmt::Write;
+use std::time::Instant;
+
+use corridorkey::error::{Error, Result};
+use corridorkey::keyer::{Geometry, NetworkInput, Resolution, Size};
+use corridorkey::network::{
+    self, Device, DeviceChoice, Model, Outcome, Precision, PrecisionChoice, Request, Service,
+};
+use serde_json::{Value, json};
+
+use crate::args::BenchmarkArguments;
+use crate::effect::find_bundle;
+use crate::report::{print_json, print_text};
+
+/// The plate whose usual size is measured when no size is asked for.
+const PLATE: Size = Size::new(1920, 1080);
+
+/// Runs the command.
+pub(crate) fn run(arguments: &BenchmarkArguments) -> Result<u8> {
+    if let Ok(bundle) = find_bundle(arguments.plugin.as_deref()) {
+        network::set_module_path(bundle.binary);
+    }
+    let service = Service::global();
+    let model = service.models().find(&arguments.model)?;
+    let mut measured = Vec::new();
+    for size in sizes(&model, &arguments.size)? {
+        let input = picture(size);
+        let found = measure(service, &model, &input, arguments)?;
+        if !arguments.json {
+            print_text(&line(&model, &found));
+        }
+        measured.push(found);
+    }
+    if arguments.json {
+        print_json(&json!({
+            "model": model.full_id(),
+            "sha256": model.sha256,
+            "threads": service.options().network_threads(),
+            "measured": measured.iter().map(Measured::json).collect::<Vec<_>>(),
+        }));
+    }
+    Ok(0)
+}
+
+/// What was measured at one size.
+struct Measured {
+    size: Size,
+    device: Device,
+    precision: PrecisionChoice,
+    notes: Vec<String>,
+    /// Building the session and the first run, which also touches all memory for the first time.
+    first: f64,
+    /// The runs after it, in milliseconds, sorted.
+    runs: Vec<f64>,
+    /// The other device, and how far its answer is: alpha and foreground, largest and mean.
+    against: Option<(Device, [f64; 4])>,
+}
+
+impl Measured {
+    fn median(&self) -> f64 {
+        self.runs[self.runs.len() / 2]
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "network": [self.size.width, self.size.height],
+            "device": self.device.id(),
+            "precision": self.precision.id(),
+            "notes": self.notes,
+            "first_ms": self.first,
+            "median_ms": self.median(),
+            "least_ms": self.runs[0],
+            "runs": self.runs.len(),
+            "against": self.against.map(|(device, [alpha, alpha_mean, colour, colour_mean])| json!({
+                "device": device.id(),
+                "alpha_largest": alpha,
+                "alpha_mean": alpha_mean,
+                "foreground_largest": colour,
+                "foreground_mean": colour_mean,
+            })),
+        })
+    }
+}
+
+/// The sizes that are asked for, raised to what the model takes; or that of the usual plate.
+fn sizes(model: &Model, asked: &[Size]) -> Result<Vec<Size>> {
+    let rule = &model.size_rule;
+    if asked.is_empty() {
+        let geometry = Geometry::new(PLATE, PLATE, rule, Resolution::Auto)?;
+        return Ok(vec![geometry.network]);
+    }
+    let side = |pixels: usize| pixels.max(rule.min).next_multiple_of(rule.multiple);
+    let raised = |size: &Size| Size::new(side(size.width), side(size.height));
+    Ok(asked.iter().map(raised).collect())
+}
+
+fn measure(
+    service: &Service,
+    model: &Model,
+    input: &NetworkInput,
+    arguments: &BenchmarkArguments,
+) -> Result<Measured> {
+    let request = Request {
+        model,
+        device: arguments.device,
+        precision: arguments.precision,
+        input,
+        refiner_strength: 1.0,
+    };
+    let predict = |request: &Request<'_>| -> Result<Outcome> {
+        service.predict(request, &|| false).map_err(Error::from)
+    };
+    let begun = Instant::now();
+    let outcome = predict(&request)?;
+    let first = begun.elapsed().as_secs_f64() * 1e3;
+    let mut runs = Vec::with_capacity(arguments.runs);
+    for _ in 0..arguments.runs {
+        runs.push(predict(&request)?.milliseconds);
+    }
+    runs.sort_by(f64::total_cmp);
+    let against = match arguments.against {
+        None => None,
+        Some(device) => {
+            // The measure is the widest arithmetic that the model has.
+            let wide = model.precisions.contains(&Precision::Fp32);
+            let other = predict(&Request {
+                device,
+                precision: match wide {
+                    true => PrecisionChoice::Fp32,
+                    false => PrecisionChoice::Auto,
+                },
+                ..request
+            })?;
+            let [ours, theirs] = [&outcome.prediction, &other.prediction];
+            let [alpha, alpha_mean] = distance(ours.alpha.data(), theirs.alpha.data());
+            let [colour, colour_mean] = distance(ours.foreground.data(), theirs.foreground.data());
+            Some((other.device, [alpha, alpha_mean, colour, colour_mean]))
+        }
+    };
+    Ok(Measured {
+        size: Size::new(input.width, input.height),
+        device: outcome.device,
+        precision: arguments.precision,
+        notes: outcome.notes,
+        first,
+        runs,
+        against,
+    })
+}
+
+/// The largest and the mean difference.
+fn distance(ours: &[f32], theirs: &[f32]) -> [f64; 2] {
+    let (mut largest, mut sum) = (0.0f64, 0.0);
+    for (a, b) in ours.iter().zip(theirs) {
+        let difference = f64::from((a - b).abs());
+        largest = largest.max(difference);
+        sum += difference;
+    }
+    [largest, sum / ours.len().max(1) as f64]
+}
+
+fn line(model: &Model, found: &Measured) -> String {
+    let mut text = format!(
+        "{} on {}, {} x {}: {:.1} ms (median of {}, least {:.1}; first {:.0} with its session)",
+        model.full_id(),
+        found.device.name(),
+        found.size.width,
+        found.size.height,
+        found.median(),
+        found.runs.len(),
+        found.runs[0],
+        found.first,
+    );
+    if let Some((device, [alpha, alpha_mean, colour, colour_mean])) = found.against {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "; against {}: alpha {alpha:.1e} at most, {alpha_mean:.1e} on average, foreground {colour:.1e}, {colour_mean:.1e}",
+            device.name(),
+        );
+    }
+    for note in &found.notes {
+        let _ = write!(text, "; {note}");
+    }
+    text.push('\n');
+    text
+}
+
+/// Ramps that begin anew again and again, and in the hint a disc: every part of a network has
+/// something to do, and every machine sees the same.
+fn picture(size: Size) -> NetworkInput {
+    let Size { width, height } = size;
+    let mut data = Vec::with_capacity(4 * width * height);
+    for channel in 0..3 {
+        for y in 0..height {
+            data.extend((0..width).map(|x| {
+                let step = (x * (3 + channel) + y * (5 - channel)) % 256;
+                step as f32 / 64.0 - 2.0
+            }));
+        }
+    }
+    let radius = height.min(width) as f32 / 3.0;
+    for y in 0..height {
+        data.extend((0..width).map(|x| {
+            let (dx, dy) = (
+                x as f32 - width as f32 / 2.0,
+                y as f32 - height as f32 / 2.0,
+            );
+            (radius - dx.hypot(dy)).clamp(0.0, 1.0)
+        }));
+    }
+    NetworkInput {
+        height,
+        width,
+        data,
+    }
+}
+
+/// Reads a device as the environment's variables are read.
+pub(crate) fn device(text: &str) -> std::result::Result<DeviceChoice, String> {
+    DeviceChoice::parse(text)
+        .ok_or_else(|| format!("`{text}` is no device: write auto, cuda, coreml or cpu"))
+}
+
+/// Reads a precision.
+pub(crate) fn precision(text: &str) -> std::result::Result<PrecisionChoice, String> {
+    PrecisionChoice::from_id(text)
+        .map_err(|_| format!("`{text}` is no precision: write auto, fp16 or fp32"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_distance_is_the_largest_and_the_mean() {
+        let [largest, mean] = distance(&[0.0, 1.0, 0.5, 0.5], &[0.5, 1.0, 0.5, 0.25]);
+        assert_eq!((largest, mean), (0.5, 0.1875));
+        assert_eq!(distance(&[], &[]), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn the_picture_fills_four_planes_and_its_hint_is_a_disc() {
+        let input = picture(Size::new(64, 32));
+        assert_eq!(input.data.len(), 4 * 64 * 32);
+        let hint = &input.data[3 * 64 * 32..];
+        assert_eq!((hint[16 * 64 + 32], hint[0]), (1.0, 0.0));
+        assert!(hint.iter().all(|value| (0.0..=1.0).contains(value)));
+    }
+
+    #[test]
+    fn devices_and_precisions_are_read_by_their_names() {
+        assert_eq!(device("mps"), Ok(DeviceChoice::CoreMl));
+        assert!(device("gpu").unwrap_err().contains("cuda"));
+        assert_eq!(precision("fp16"), Ok(PrecisionChoice::Fp16));
+        assert!(precision("int8").unwrap_err().contains("fp32"));
+    }
+}
