@@ -45,7 +45,9 @@ fn error(matte: &HostImage, truth: &HostImage) -> f64 {
 #[ignore = "needs plates that are not in the repository; CORRIDORKEY_DEV_PLATES names them"]
 fn the_automatic_hint_is_nearly_as_good_as_one_that_was_made() {
     let Some(folder) = std::env::var_os("CORRIDORKEY_DEV_PLATES").map(PathBuf::from) else {
-        eprintln!("SKIPPED: CORRIDORKEY_DEV_PLATES does not name a folder of plates with their truth");
+        eprintln!(
+            "SKIPPED: CORRIDORKEY_DEV_PLATES does not name a folder of plates with their truth"
+        );
         return;
     };
     let mut plates: Vec<PathBuf> = std::fs::read_dir(&folder)
@@ -60,7 +62,10 @@ fn the_automatic_hint_is_nearly_as_good_as_one_that_was_made() {
     println!("| plate | given hint | automatic hint | ratio | read as |\n|---|---|---|---|---|");
     for plate in &plates {
         let truth = read(&plate.join("alpha_gt.png"));
-        let (source, hint) = (read(&plate.join("plate.png")), read(&plate.join("hint.png")));
+        let (source, hint) = (
+            read(&plate.join("plate.png")),
+            read(&plate.join("hint.png")),
+        );
         let keyed = |hint| {
             let node = instance(&library, Context::General, &source, hint);
             let matte = render(&node, "matte");

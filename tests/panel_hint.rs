@@ -255,12 +255,15 @@ fn masks_hold_hint_and_matte_wherever_they_lie() {
     library.assert_clean();
 }
 
+/// A clip's image at a time, if it has one.
+type Still = Option<Arc<HostImage>>;
+
 /// A clip with images on some frames only, each filled with the frame's number over a hundred.
 fn on_frames(
     bounds: RectI,
     range: (f64, f64),
     has: impl Fn(f64) -> bool + Send + Sync + 'static,
-) -> Arc<FnClip<impl Fn(f64, Scale) -> Option<Arc<HostImage>>>> {
+) -> Arc<FnClip<impl Fn(f64, Scale) -> Still>> {
     let format = ClipFormat {
         range,
         ..ClipFormat::default()

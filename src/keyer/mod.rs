@@ -15,7 +15,7 @@
 //! | the network's output → plate size | [`restore`] |
 //! | specks out of the matte, spill out of the foreground | [`despeckle`], [`despill`] |
 //! | both together, for the rows that are wanted | [`key`] |
-//! | the picture the host asked for | [`output`] |
+//! | the picture the host asked for | [`output`], [`status`] |
 //!
 //! # Where values are limited, and where not
 //!
@@ -49,6 +49,7 @@ pub mod scratch;
 pub mod screen;
 pub mod settings;
 pub mod shape;
+pub mod status;
 
 pub use colour::{Encoding, Light};
 pub use error::{Error, Result};

@@ -82,12 +82,16 @@ choice! {
         Matte = "matte",
         /// The subject's colour without the screen's light, straight, with alpha beside it.
         Foreground = "foreground",
-        /// The subject over a grey checkerboard, opaque.
+        /// The subject over the Bg clip, or over a grey checkerboard, opaque.
         Composite = "composite",
         /// The hint that the network was given. Data, never colour-converted.
         Hint = "hint",
         /// The plate as it came, multiplied by the new alpha.
         SourceMatte = "sourceMatte",
+        /// The screen without the subject, as far as the plate tells: opaque.
+        Screen = "screen",
+        /// The matte in grey, with colours where something is worth a look: opaque.
+        Status = "status",
     }
 }
 
@@ -288,13 +292,13 @@ impl Output {
                 Association::Premultiplied
             }
             Self::Foreground => Association::Straight,
-            Self::Composite => Association::Opaque,
+            Self::Composite | Self::Screen | Self::Status => Association::Opaque,
         }
     }
 
     /// True when the output shows the key, for which the network must have run.
     pub const fn shows_key(self) -> bool {
-        !matches!(self, Self::Hint)
+        !matches!(self, Self::Hint | Self::Screen)
     }
 
     /// True when the output holds data that no host may colour-convert.
@@ -374,7 +378,9 @@ mod tests {
                 "foreground",
                 "composite",
                 "hint",
-                "sourceMatte"
+                "sourceMatte",
+                "screen",
+                "status"
             ]
         );
         for (index, output) in Output::ALL.iter().enumerate() {

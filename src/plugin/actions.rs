@@ -6,12 +6,13 @@ use ofx::{
 };
 
 use super::parameters::{
-    ANALYSE_SCREEN, PURGE_CACHES, REFRESH_STATUS, SCREEN_MEASURE, SCREEN_PICK, STATUS_DEVICE,
-    STATUS_MODEL, STATUS_READING, STATUS_SIZE, STATUS_TIME,
+    ANALYSE_SCREEN, HELP, OPEN_LOG, PURGE_CACHES, REFRESH_STATUS, SCREEN_MEASURE, SCREEN_PICK,
+    STATUS_DEVICE, STATUS_MODEL, STATUS_READING, STATUS_SIZE, STATUS_TIME, WARM_UP,
 };
 use super::status::Report;
 use super::{
-    HINT, INSIDE, OUTPUT, OUTSIDE, SOURCE, Settings, analyse, guides, region, render, status,
+    BACKGROUND, HINT, INSIDE, OUTPUT, OUTSIDE, SOURCE, Settings, analyse, guides, opener, region,
+    render, status,
 };
 use crate::error::Result;
 use crate::keyer::{Association, HintMissing, HintSource, Output, ScreenColour, ScreenMeasure};
@@ -63,7 +64,7 @@ pub(super) fn regions_of_interest(
 ) -> Result<Handled> {
     let source = effect.clip(SOURCE)?;
     let plate = region::of_plate(effect, &source, time);
-    for name in [SOURCE, HINT, INSIDE, OUTSIDE] {
+    for name in [SOURCE, HINT, INSIDE, OUTSIDE, BACKGROUND] {
         let Ok(clip) = effect.clip(name) else {
             continue;
         };
@@ -105,6 +106,9 @@ pub(super) fn instance_changed(effect: Effect<'_>, change: &InstanceChanged) -> 
     match change.name.as_str() {
         PURGE_CACHES => render::purge(),
         ANALYSE_SCREEN => analyse::store_screen(effect, change.time)?,
+        WARM_UP => render::warm_up(effect, change.time)?,
+        OPEN_LOG => opener::open_log_folder(effect)?,
+        HELP => opener::open_help(effect)?,
         REFRESH_STATUS => {}
         // The labels themselves: setting them comes back here.
         STATUS_MODEL | STATUS_DEVICE | STATUS_SIZE | STATUS_TIME | STATUS_READING => {

@@ -49,7 +49,9 @@ pub(super) fn store_screen(effect: Effect<'_>, time: f64) -> Result<()> {
         )));
     };
     let _one_step = effect.edit("Analyse Screen")?;
-    effect.param(SCREEN_PICK)?.set_rgb(frame::given_back(encoding, colour).map(f64::from))?;
+    effect
+        .param(SCREEN_PICK)?
+        .set_rgb(frame::given_back(encoding, colour).map(f64::from))?;
     effect
         .param(SCREEN_MEASURE)?
         .set_choice(ScreenMeasure::Picked.index())?;

@@ -6,7 +6,7 @@ use ofx::{
 };
 
 use super::parameters::{Group, Kind, Parameter, TABLE};
-use super::{HINT, IDENTIFIER, INSIDE, LABEL, OUTPUT, OUTSIDE, SOURCE};
+use super::{BACKGROUND, HINT, IDENTIFIER, INSIDE, LABEL, OUTPUT, OUTSIDE, SOURCE};
 use crate::error::{Error, Result};
 
 /// Environment variable that narrows the declared depths, for hosts that offer no choice of their
@@ -94,6 +94,7 @@ pub(super) fn describe_in_context(effect: EffectDescriptor<'_>, context: Context
         (HINT, any, true),
         (INSIDE, alone, true),
         (OUTSIDE, alone, true),
+        (BACKGROUND, picture, true),
         (OUTPUT, picture, false),
     ] {
         let mask = matches!(name, INSIDE | OUTSIDE);

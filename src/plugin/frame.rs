@@ -3,13 +3,14 @@
 use ofx::{Channel, Components, Depth, ImageView, RectI};
 
 use super::Settings;
+use super::background::Background;
 use super::fetch::{self, Grid, Placed, RGB};
 use super::guides::{Guide, Guides};
 use super::stages::Stages;
 use crate::error::{Error, Result};
 use crate::keyer::{
     self, Encoding, HintChannel, HintRead, HintSource, Light, Look, OutputColour, PixelScale,
-    Planes, Screen, Size,
+    Planes, Screen, ScreenPlate, Size,
 };
 
 /// Plate and hint of one frame, and the pixels that are wanted of them.
@@ -17,6 +18,7 @@ pub(super) struct Frame<'a> {
     pub(super) settings: Settings,
     pub(super) plate: Placed<'a>,
     pub(super) guides: Guides<'a>,
+    pub(super) background: Option<Background<'a>>,
     /// The pixels of the output.
     pub(super) grid: Grid,
     /// The whole plate in those pixels.
@@ -216,6 +218,30 @@ impl Frame<'_> {
             screen: found,
             words,
         })
+    }
+
+    /// The screen without the subject.
+    ///
+    /// # Errors
+    /// When the plate shows no screen to speak of.
+    pub(super) fn clean_plate(&self) -> Result<(ScreenPlate, Screen)> {
+        let plate = self.plate()?;
+        let masks = self.masks()?;
+        let hint = self.given_hint()?.map(|(hint, _)| hint);
+        let taken = masks.taken(hint.as_ref());
+        let look = self.look(&plate, taken.as_ref());
+        let screen = match self.settings.screen.named() {
+            Some(screen) => screen,
+            None => keyer::detect(&look)?,
+        };
+        let clean = keyer::screen_plate(&look, screen)?.ok_or_else(|| {
+            Error::Clip(format!(
+                "no {} screen was found in the plate, so that there is no clean plate of it to show. Name \
+                 Screen Colour, or pick the colour in the viewer",
+                screen.id()
+            ))
+        })?;
+        Ok((clean, screen))
     }
 
     /// How the screen is looked at.

@@ -3,6 +3,7 @@
 
 mod actions;
 mod analyse;
+mod background;
 mod describe;
 pub mod document;
 mod fetch;
@@ -10,6 +11,7 @@ mod frame;
 mod guides;
 mod instead;
 pub mod logging;
+mod opener;
 pub mod parameters;
 mod patience;
 mod read;
@@ -44,6 +46,8 @@ pub const HINT: &str = "Hint";
 pub const INSIDE: &str = "InM";
 /// A mask of what surely is not: garbage; optional.
 pub const OUTSIDE: &str = "OutM";
+/// What Composite is put over; optional.
+pub const BACKGROUND: &str = "Bg";
 /// The result.
 pub const OUTPUT: &str = "Output";
 

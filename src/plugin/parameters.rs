@@ -467,7 +467,7 @@ pub static TABLE: &[Parameter] = &[
     shaping(parameter(
         "output",
         "Output",
-        "What the node writes. Processed is the premultiplied key; Foreground is straight, with alpha; Composite is the key over a checker.",
+        "What the node writes: Processed is the premultiplied key, Foreground is straight, Composite is the key over Bg or a checker, Screen is an estimated clean plate, and Status is the matte with false colours: black empty, white solid, blue nearly empty, yellow nearly solid, red empty where the hint is solid, green solid where it is empty.",
         Group::Output,
         Kind::Choice(
             &[
@@ -477,6 +477,8 @@ pub static TABLE: &[Parameter] = &[
                 choice("composite", "Composite"),
                 choice("hint", "Hint"),
                 choice("sourceMatte", "Source x Matte"),
+                choice("screen", "Screen"),
+                choice("status", "Status"),
             ],
             |settings, index| settings.output = at(Output::ALL, index),
         ),
@@ -544,6 +546,27 @@ pub static TABLE: &[Parameter] = &[
         Group::Status,
         Kind::Button,
     ),
+    parameter(
+        WARM_UP,
+        "Warm Up",
+        "Loads the model and prepares it for this plate's size, so that the first frame does not wait for it.",
+        Group::Status,
+        Kind::Button,
+    ),
+    parameter(
+        OPEN_LOG,
+        "Open Log Folder",
+        "Shows the folder in which the plug-in writes what went wrong.",
+        Group::Status,
+        Kind::Button,
+    ),
+    parameter(
+        HELP,
+        "Help",
+        "Opens the description of every control that came with the plug-in.",
+        Group::Status,
+        Kind::Button,
+    ),
 ];
 
 /// Id of the choice where the screen's colour is known from.
@@ -552,6 +575,12 @@ pub const SCREEN_MEASURE: &str = "screenMeasure";
 pub const SCREEN_PICK: &str = "screenPick";
 /// Id of the button that stores the screen's colour.
 pub const ANALYSE_SCREEN: &str = "analyseScreen";
+/// Id of the button that makes the first frame fast.
+pub const WARM_UP: &str = "warmUp";
+/// Id of the button that shows the log.
+pub const OPEN_LOG: &str = "openLog";
+/// Id of the button that shows the help.
+pub const HELP: &str = "help";
 /// Id of the label that names the model.
 pub const STATUS_MODEL: &str = "statusModel";
 /// Id of the label that names the device.

@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock};
 use ofx::{Effect, Field, RectD, RectI, RenderArgs, Rendered, RowMut, Scale};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::background::BackgroundImage;
 use super::fetch::{self, Grid};
 use super::frame::{self, Frame, Masks};
 use super::guides::{self, GuideImages};
@@ -20,7 +21,7 @@ use super::{OUTPUT, SOURCE, Settings, region};
 use crate::error::{Error, Result};
 use crate::keyer::{
     self, Bounds, Composition, Geometry, HintSource, Layers, OnFailure, Output, PixelScale, Planes,
-    Pool, Screen,
+    Pool, Screen, ScreenPlate,
 };
 use crate::network::{Answer, Model, Request, Service};
 
@@ -55,6 +56,58 @@ pub(super) fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<Rende
     Ok(Rendered::InPlace(error))
 }
 
+/// Loads the model and builds its session for the plate at a frame, by running the network on
+/// nothing. It runs beside the host's thread, which shows a progress bar and asks whether to stop.
+///
+/// # Errors
+/// Whatever a render would fail with for want of a model, a device or memory.
+pub(super) fn warm_up(effect: Effect<'_>, time: f64) -> Result<()> {
+    let stages = Stages::start();
+    let settings = Settings::read(effect, time)?;
+    let service = Service::global();
+    let patience = Patience::pressed(&effect);
+    let source = effect.clip(SOURCE)?;
+    let region = region::of_plate(effect, &source, time).ok_or_else(|| {
+        Error::Clip(format!(
+            "the Source input has no picture at frame {time}, so that the size to prepare for is not known. \
+             Connect a plate, go to one of its frames and press Warm Up again"
+        ))
+    })?;
+    let grid = Grid {
+        scale: Scale { x: 1.0, y: 1.0 },
+        pixel_aspect: source.pixel_aspect(),
+    };
+    let network = Network::new(service, &settings, &grid, region)?;
+    let keyer::Size { width, height } = network.geometry.network;
+    let mut nothing = SCRATCH.planes(width, height, 4)?.into_planes();
+    nothing.data_mut().fill(0.0);
+    let input = keyer::NetworkInput {
+        height,
+        width,
+        data: nothing.into_vec(),
+    };
+    let request = Request {
+        model: &network.model,
+        device: settings.device,
+        precision: settings.precision,
+        input: &input,
+        refiner_strength: settings.refiner_strength,
+    };
+    let turn = service.admit(&patience)?;
+    let outcome = stages.time("network", || service.predict(&request, &patience))?;
+    drop(turn);
+    SCRATCH.give(input.data);
+    let report = Report {
+        model: format!("{} {}", network.model.name, network.model.version),
+        device: outcome.device.name().to_owned(),
+        size: format!("{width} x {height}"),
+        time: format!("warmed up in {stages}"),
+        reading: String::new(),
+    };
+    status::remember(effect.instance_id(), &settings, report);
+    Ok(())
+}
+
 /// Renders the key.
 fn keyed(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
     let stages = Stages::start();
@@ -70,6 +123,7 @@ fn keyed(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
         ))
     })?;
     let guide_images = GuideImages::fetch(effect, &settings, arguments.time)?;
+    let background_image = BackgroundImage::fetch(effect, settings.output, arguments.time)?;
     let mut output_image = effect.clip(OUTPUT)?.fetch_output(arguments.time)?;
 
     let grid = Grid {
@@ -81,7 +135,7 @@ fn keyed(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
     let plate = guides::placed(&source_image, &source);
     let canonical = region::of_plate(effect, &source, arguments.time)
         .unwrap_or_else(|| plate.grid.canonical(plate.view.bounds()));
-    // The hint is looked at, not used: neither model nor network size matter.
+    // Hint and screen are looked at, not used: neither model nor network size matter.
     let network = match settings.output.shows_key() {
         true => Some(Network::new(service, &settings, &grid, canonical)?),
         false => None,
@@ -91,6 +145,7 @@ fn keyed(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
         encoding: frame::encoding(settings.input, plate.view.depth()),
         scale: pixel_scale(&grid),
         guides: guide_images.guides(),
+        background: background_image.as_ref().map(BackgroundImage::background),
         settings,
         plate,
         grid,
@@ -104,6 +159,7 @@ fn keyed(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
     let _turn = service.admit(&patience)?;
     let shown = match &network {
         Some(network) => network.shown(&frame, service, &patience)?,
+        None if frame.settings.output == Output::Screen => Shown::screen(&frame, service)?,
         None => Shown::hint(&frame, service)?,
     };
     patience.check()?;
@@ -158,6 +214,8 @@ enum Picture {
     Key(Box<Finish>),
     /// A hint over the frame.
     Hint(Planes),
+    /// The screen over the frame.
+    Screen(ScreenPlate),
 }
 
 /// An answer, and what makes a key of it.
@@ -174,18 +232,32 @@ impl Shown {
             let plate = frame.plate()?;
             frame.stages.time("hint", || frame.told(&plate, false))
         })?;
-        let unused = "not needed to show the hint";
-        let report = Report {
-            model: unused.into(),
-            device: unused.into(),
-            size: unused.into(),
-            time: String::new(),
-            reading: frame.reading(told.screen, &told.words),
-        };
         Ok(Self {
             picture: Picture::Hint(told.hint),
-            report,
+            report: Self::unused("the hint", frame.reading(told.screen, &told.words)),
         })
+    }
+
+    /// The screen alone.
+    fn screen(frame: &Frame<'_>, service: &Service) -> Result<Self> {
+        let (clean, screen) =
+            service.install(|| frame.stages.time("screen", || frame.clean_plate()))?;
+        Ok(Self {
+            picture: Picture::Screen(clean),
+            report: Self::unused("the screen", frame.reading(Some(screen), "not used")),
+        })
+    }
+
+    /// What there is to say when no network was needed.
+    fn unused(shown: &str, reading: String) -> Report {
+        let unused = format!("not needed to show {shown}");
+        Report {
+            model: unused.clone(),
+            device: unused.clone(),
+            size: unused,
+            time: String::new(),
+            reading,
+        }
     }
 }
 
@@ -377,7 +449,7 @@ fn write(frame: &Frame<'_>, shown: &Shown, window: RectI, rows: Vec<RowMut<'_>>)
     let mode = frame.settings.output;
 
     let key = match &shown.picture {
-        Picture::Hint(_) => None,
+        Picture::Hint(_) | Picture::Screen(_) => None,
         Picture::Key(finish) => {
             let wanted = from_top(window.y2 - 1)..from_top(window.y1) + 1;
             let settings = frame.settings.finish(finish.screen, frame.scale);
@@ -401,12 +473,26 @@ fn write(frame: &Frame<'_>, shown: &Shown, window: RectI, rows: Vec<RowMut<'_>>)
         Output::SourceMatte => Some(frame.plate_as_written()?),
         _ => None,
     };
+    let background = match &frame.background {
+        Some(background) => Some(background.read(frame)?),
+        None => None,
+    };
+    // A stored prediction comes without its hint, which Status holds it against.
+    let hint = match mode {
+        Output::Status => Some(frame.told(&frame.plate()?, false)?.hint),
+        _ => None,
+    };
     let layers = Layers {
         key: key.as_ref(),
         plate: plate.as_ref(),
         hint: match &shown.picture {
             Picture::Hint(hint) => Some(hint),
-            Picture::Key(_) => None,
+            _ => hint.as_ref(),
+        },
+        background: background.as_ref(),
+        screen: match &shown.picture {
+            Picture::Screen(screen) => Some(screen),
+            _ => None,
         },
     };
     let picture = Composition::new(mode, frame.written(), layers, frame.scale)?;

@@ -20,8 +20,8 @@ pub mod plate;
 
 use rayon::prelude::*;
 
-use super::colour::srgb::{self, Negative};
 use super::colour::Light;
+use super::colour::srgb::{self, Negative};
 use super::error::{Error, Result};
 use super::image::{Planes, Size};
 use super::plate::finite;
@@ -424,10 +424,7 @@ mod tests {
                 hint.row_mut(0, y)[x] = 1.0;
             }
         }
-        assert_eq!(
-            detect(&look(&plate, Light::Srgb)).unwrap(),
-            Screen::Green
-        );
+        assert_eq!(detect(&look(&plate, Light::Srgb)).unwrap(), Screen::Green);
         assert_eq!(
             detect(&Look {
                 taken: Some(&hint),
@@ -441,10 +438,7 @@ mod tests {
     #[test]
     fn without_a_colour_the_answer_is_green() {
         let grey = Planes::new(20, 20, 3);
-        assert_eq!(
-            detect(&look(&grey, Light::Linear)).unwrap(),
-            Screen::Green
-        );
+        assert_eq!(detect(&look(&grey, Light::Linear)).unwrap(), Screen::Green);
     }
 
     #[test]
