@@ -38,6 +38,7 @@ fn main() {
     );
     threads.install(|| {
         curves();
+        encodings();
         for size in [HD, UHD] {
             frame(size);
         }
@@ -130,6 +131,27 @@ fn curves() {
             &time,
             Some(per_pixel(plain.median, samples.len())),
         );
+    }
+}
+
+/// A plate's whole way from each encoding to linear light and back, with the copy that is worked on.
+fn encodings() {
+    let (plate, _) = picture(HD);
+    for encoding in Encoding::ALL {
+        let clip = Encoding::Linear.convert(plate.clone(), *encoding);
+        for (way, from, to, start) in [
+            ("to linear", *encoding, Encoding::Linear, &clip),
+            ("from linear", Encoding::Linear, *encoding, &plate),
+        ] {
+            let mut picture = start.clone();
+            let time = measure(|| {
+                picture.data_mut().copy_from_slice(start.data());
+                let work = std::mem::replace(&mut picture, Planes::new(0, 0, 3));
+                picture = black_box(from.convert(work, to));
+            });
+            let stage = format!("{HD} {} {way}", encoding.id());
+            report(&stage, HD.area(), &time, None);
+        }
     }
 }
 

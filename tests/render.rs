@@ -720,7 +720,7 @@ fn a_jacket_does_not_change_the_screen_of_a_shot() {
         render(&node, "matte");
         let line = status(&node, "statusReading");
         assert!(line.contains("green screen (Auto)"), "{part}: {line}");
-        assert!(line.starts_with("Linear (Rec.709) (Auto"), "{line}");
+        assert!(line.starts_with("Linear (Rec.709) (Auto: "), "{line}");
     }
     library.assert_clean();
 }

@@ -95,6 +95,10 @@ impl<'a> Effect<'a> {
     /// does not.
     #[must_use]
     pub fn colour_style(&self) -> ColourStyle {
+        // A host that offers nothing may still hand down what the effect itself declared.
+        if self.host().colour_style.unwrap_or(ColourStyle::None) == ColourStyle::None {
+            return ColourStyle::None;
+        }
         self.props()
             .ok()
             .and_then(|props| {

@@ -1,7 +1,7 @@
 //! Every action but Describe and Render: clip preferences, regions, and what happens in the panel.
 
 use ofx::{
-    ChangeKind, Clip, ClipPreferences, Effect, FramesNeeded, Handled, InstanceChanged,
+    ChangeKind, Clip, ClipPreferences, ColourStyle, Effect, FramesNeeded, Handled, InstanceChanged,
     Premultiplication, RectD, RegionsOfInterest,
 };
 
@@ -11,8 +11,8 @@ use super::parameters::{
 };
 use super::status::Report;
 use super::{
-    BACKGROUND, HINT, INSIDE, OUTPUT, OUTSIDE, SOURCE, Settings, analyse, guides, opener, region,
-    render, status,
+    BACKGROUND, HINT, INSIDE, OUTPUT, OUTSIDE, SOURCE, Settings, analyse, colour, guides, opener,
+    region, render, status,
 };
 use crate::error::Result;
 use crate::keyer::{Association, HintMissing, HintSource, Output, ScreenColour, ScreenMeasure};
@@ -34,6 +34,12 @@ pub(super) fn clip_preferences(
     // An RGB host keeps RGB; wherever alpha exists it is wanted.
     preferences.set_components(OUTPUT, ofx::Components::Rgba)?;
     preferences.set_premultiplication(premultiplication(output))?;
+    if effect.colour_style() != ColourStyle::None {
+        // Hint and masks are data. Any encoding of the Source will do: none is preferred.
+        for name in [HINT, INSIDE, OUTSIDE] {
+            preferences.set_preferred_colourspaces(name, &[colour::RAW])?;
+        }
+    }
     Ok(Handled::Yes)
 }
 

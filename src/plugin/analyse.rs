@@ -4,7 +4,7 @@ use ofx::Effect;
 
 use super::fetch::{self, RGB};
 use super::parameters::{SCREEN_MEASURE, SCREEN_PICK};
-use super::{SOURCE, Settings, frame, guides};
+use super::{SOURCE, Settings, colour, frame, guides};
 use crate::error::{Error, Result};
 use crate::keyer::{self, Look, ScreenMeasure};
 use crate::network::Service;
@@ -25,7 +25,7 @@ pub(super) fn store_screen(effect: Effect<'_>, time: f64) -> Result<()> {
     })?;
     let placed = guides::placed(&image, &source);
     let bounds = placed.view.bounds();
-    let encoding = frame::encoding(settings.input, placed.view.depth());
+    let encoding = colour::reading(effect, &settings, placed.view.depth())?.encoding;
     let found = Service::global().install(|| {
         let plate = fetch::read(&placed, &placed.grid, bounds, bounds, &RGB)?;
         let plate = encoding.plate(plate);

@@ -1,8 +1,9 @@
 //! What the plug-in tells a host about itself: contexts, depths, clips and the parameter table.
 
+use ofx::types::COLOUR_CONFIG;
 use ofx::{
-    Components, Context, Depth, EffectDescriptor, FieldExtraction, ParamKind, ParamSetDescriptor,
-    StringMode, ThreadSafety,
+    ColourStyle, Components, Context, Depth, EffectDescriptor, FieldExtraction, ParamKind,
+    ParamSetDescriptor, StringMode, ThreadSafety,
 };
 
 use super::parameters::{Group, Kind, Parameter, TABLE};
@@ -39,6 +40,7 @@ pub(super) fn describe(effect: EffectDescriptor<'_>) -> Result<()> {
     // for the same prediction.
     effect.set_host_frame_threading(false)?;
     effect.set_thread_safety(ThreadSafety::FullySafe)?;
+    effect.set_colour_management(ColourStyle::Core, &[COLOUR_CONFIG])?;
     let shaping: Vec<&str> = TABLE
         .iter()
         .filter(|parameter| parameter.shapes_output)

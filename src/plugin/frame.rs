@@ -26,6 +26,8 @@ pub(super) struct Frame<'a> {
     /// The same, out to the network's lattice: what the planes hold.
     pub(super) frame: RectI,
     pub(super) encoding: Encoding,
+    /// Why the encoding is that, where the artist did not say it.
+    pub(super) why: Option<String>,
     pub(super) scale: PixelScale,
     pub(super) stages: Stages,
 }
@@ -73,14 +75,6 @@ impl Masks {
         }
         all
     }
-}
-
-/// What the Source clip's values mean.
-pub(super) fn encoding(input: Option<Encoding>, depth: Depth) -> Encoding {
-    input.unwrap_or(match depth {
-        Depth::Byte | Depth::Short => Encoding::Srgb,
-        Depth::Half | Depth::Float => Encoding::Linear,
-    })
 }
 
 /// A colour of the Source clip as the keyer holds the plate's.
@@ -340,8 +334,10 @@ impl Frame<'_> {
     pub(super) fn reading(&self, screen: Option<Screen>, hint: &str) -> String {
         let encoding = self.encoding.label();
         let guessed = |auto: bool| if auto { " (Auto)" } else { "" };
-        let input = guessed(self.settings.input.is_none());
-        let mut line = format!("{encoding}{input}");
+        let mut line = match &self.why {
+            Some(why) => format!("{encoding} (Auto: {why})"),
+            None => encoding.to_owned(),
+        };
         if let Some(screen) = screen {
             let found = guessed(self.settings.screen.named().is_none());
             line.push_str(&format!("; {} screen{found}", screen.id()));

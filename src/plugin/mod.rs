@@ -4,6 +4,7 @@
 mod actions;
 mod analyse;
 mod background;
+mod colour;
 mod describe;
 pub mod document;
 mod fetch;
@@ -99,6 +100,13 @@ impl Plugin for CorridorKey {
         preferences: ClipPreferences<'_>,
     ) -> Result<Handled, Error> {
         actions::clip_preferences(effect, preferences)
+    }
+
+    fn output_colourspace(
+        effect: Effect<'_>,
+        _preferred: &[String],
+    ) -> Result<Option<String>, Error> {
+        colour::output_colourspace(effect)
     }
 
     fn region_of_definition(

@@ -181,7 +181,7 @@ pub static TABLE: &[Parameter] = &[
     parameter(
         "inputColor",
         "Input Colour",
-        "How the Source clip is encoded. Auto takes 8 and 16 bit clips as sRGB and float clips as scene-linear Rec.709.",
+        "How the Source clip is encoded. Auto asks the host, or goes by host and bit depth (usually floats linear, 8 and 16 bits sRGB), never by the picture; Read as, below, says what came out and why.",
         Group::Setup,
         Kind::Choice(
             &[
@@ -214,7 +214,7 @@ pub static TABLE: &[Parameter] = &[
             },
         ),
     ),
-    parameter(
+    shaping(parameter(
         "outputColor",
         "Output Colour",
         "How colour is written: as the Source clip is encoded, or as scene-linear Rec.709. Matte, Hint and other data are never converted.",
@@ -226,7 +226,7 @@ pub static TABLE: &[Parameter] = &[
             ],
             |settings, index| settings.output_colour = at(OutputColour::ALL, index),
         ),
-    ),
+    )),
     parameter(
         "model",
         "Model",

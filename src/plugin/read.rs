@@ -5,7 +5,7 @@ use ofx::Effect;
 use super::Settings;
 use super::parameters::{Kind, TABLE};
 use crate::error::Result;
-use crate::keyer::{self, OnFailure, Output};
+use crate::keyer::{self, OnFailure, Output, OutputColour};
 
 impl Settings {
     /// Reads every parameter at a time.
@@ -81,9 +81,17 @@ impl Settings {
     pub(super) fn read_on_failure(effect: Effect<'_>) -> Result<OnFailure> {
         choice(effect, "onFailure", OnFailure::ALL)
     }
+
+    /// Reads the one parameter that the output's colour space depends on besides.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(super) fn read_output_colour(effect: Effect<'_>) -> Result<OutputColour> {
+        choice(effect, "outputColor", OutputColour::ALL)
+    }
 }
 
-/// The value of a choice that does not animate; its default where the host does not offer it.
+/// A choice that has no time; its default where the host does not offer it.
 fn choice<T: Copy>(effect: Effect<'_>, id: &'static str, all: &[T]) -> Result<T> {
     let index = match offered(id, effect.param(id))? {
         Some(param) => offered(id, param.get_choice())?.unwrap_or(0),

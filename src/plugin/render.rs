@@ -17,7 +17,7 @@ use super::instead;
 use super::patience::Patience;
 use super::stages::Stages;
 use super::status::{self, Report};
-use super::{OUTPUT, SOURCE, Settings, region};
+use super::{OUTPUT, SOURCE, Settings, colour, region};
 use crate::error::{Error, Result};
 use crate::keyer::{
     self, Bounds, Composition, Geometry, HintSource, Layers, OnFailure, Output, PixelScale, Planes,
@@ -141,8 +141,10 @@ fn keyed(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
         false => None,
     };
     let region = grid.pixels(canonical);
+    let reading = colour::reading(effect, &settings, plate.view.depth())?;
     let frame = Frame {
-        encoding: frame::encoding(settings.input, plate.view.depth()),
+        encoding: reading.encoding,
+        why: reading.why,
         scale: pixel_scale(&grid),
         guides: guide_images.guides(),
         background: background_image.as_ref().map(BackgroundImage::background),

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 LIMIT = 15 * 2**20
+MOMENTS = {"first": "exp_avg", "second": "exp_avg_sq"}
 
 
 def save_tensors(folder: Path, name: str, tensors: dict[str, Tensor]) -> None:
@@ -38,24 +39,23 @@ def halved(tensors: dict[str, Tensor], kind) -> dict[str, Tensor]:
 
 
 def save(folder: Path, net: nn.Module, average: nn.Module, optimiser, state: dict) -> None:
-    """Weights in full, their average in half, the optimiser's second moments in bf16."""
+    """Weights in full, their average in half, the optimiser's moments in bf16: 46 MB in four to seven files."""
     folder.mkdir(parents=True, exist_ok=True)
     save_tensors(folder, "model", net.state_dict())
     save_tensors(folder, "average", halved(average.state_dict(), torch.half))
-    moments = {n: optimiser.state[p]["exp_avg_sq"].bfloat16() for n, p in net.named_parameters() if p in optimiser.state}
-    save_tensors(folder, "moments", moments)
+    for name, key in MOMENTS.items():
+        moments = {n: optimiser.state[p][key].bfloat16() for n, p in net.named_parameters() if p in optimiser.state}
+        save_tensors(folder, name, moments)
     (folder / "state.json").write_text(json.dumps(state))
 
 
 def load(folder: Path, net: nn.Module, average: nn.Module, optimiser) -> dict:
     net.load_state_dict(load_tensors(folder, "model"))
     average.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_tensors(folder, "average").items()})
-    moments, state = load_tensors(folder, "moments"), json.loads((Path(folder) / "state.json").read_text())
+    moments = {key: load_tensors(folder, name) for name, key in MOMENTS.items()}
+    state = json.loads((Path(folder) / "state.json").read_text())
     for name, parameter in net.named_parameters():
-        if name in moments:
-            optimiser.state[parameter] = {
-                "step": torch.tensor(float(state["step"]), device=parameter.device),
-                "exp_avg": torch.zeros_like(parameter),
-                "exp_avg_sq": torch.zeros_like(parameter).copy_(moments[name]),
-            }
+        # `zeros_like` keeps the parameter's memory format, without which the fused optimiser refuses.
+        kept = {key: torch.zeros_like(parameter).copy_(found[name]) for key, found in moments.items()}
+        optimiser.state[parameter] = {"step": torch.tensor(float(state["step"]), device=parameter.device), **kept}
     return state

@@ -6,6 +6,7 @@ of them replaced at every step; each use turns, scales, crops and recolours one 
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 from .colour import from_hsv, to_linear
 from .draw import Draw, lerp
 from .noise import field, wide_blur
-from .shapes import capsule, cover, figure, foliage, heap, mesh, rods, spatter, weathered
+from .shapes import capsule, cover, figure, foliage, heap, litter, mesh, rods, spatter, weathered
 from .strands import strands
 from .textures import palette, surface
 
@@ -96,7 +97,11 @@ def make_rods(draw: Draw) -> tuple[Tensor, Tensor]:
 
 
 def make_mesh(draw: Draw) -> tuple[Tensor, Tensor]:
+    """Nets, lace and sieves by themselves, or in places of a body; two fifths dyed in one strong colour."""
     texture, distance = surface(draw), weathered(draw, heap(draw))
+    strong = to_linear(from_hsv(draw.uniform(), draw.uniform(0.6, 1), draw.uniform(0.3, 1)).view(-1, 3, 1, 1))
+    light = texture.mean(1, keepdim=True) / texture.mean((1, 2, 3), keepdim=True).clamp(min=0.05)
+    texture = lerp(texture, strong * light, draw.chance(0.4, "dyed")).clamp(0, 1.2)
     body, net = cover(draw, distance), mesh(draw)
     region = (field(draw, 1, (70, 260)) * 6 + draw.uniform(-3, 5)).clamp(0, 1)
     lone = net * region
@@ -155,6 +160,11 @@ def make_full(draw: Draw) -> tuple[Tensor, Tensor]:
     return layer(texture, cover(draw, distance)), texture
 
 
+def make_litter(draw: Draw) -> Tensor:
+    """Small things far from the subject, premultiplied linear RGBA."""
+    return layer(*litter(draw, palette(draw, 4)))
+
+
 FAMILIES = {
     make_figure: 0.23,
     make_furry: 0.21,
@@ -189,19 +199,26 @@ class Pick:
 
 
 class Pool:
-    """Elements on the GPU in half precision, renewed a few at a time."""
+    """Elements on the GPU in half precision, renewed a few at a time.
 
-    def __init__(self, capacity: int, size: int, device, chunk: int = 16):
-        self.chunk, self.size, self.device, self.next = chunk, size, device, 0
+    Chunks of elements are numbered; the pool holds the last ones made.  `sow`, where given, is told
+    a chunk's number before it is drawn: then what the pool holds follows from the numbers alone,
+    and one that is made anew with the number `made` of another holds the same.
+    """
+
+    def __init__(self, capacity: int, size: int, device, chunk: int = 16, sow: Callable[[int], None] | None = None, made: int = 0):
+        self.chunk, self.size, self.device, self.sow, self.made = chunk, size, device, sow, made
         capacity = max(capacity // chunk, 1) * chunk
         self.store = torch.empty(capacity, 7, size, size, dtype=torch.half, device=device)
         for _ in range(capacity // chunk):
             self.renew()
 
     def renew(self) -> None:
-        fresh = make_elements(Draw(self.chunk, self.size, self.device))
-        self.store[self.next : self.next + self.chunk] = fresh.half()
-        self.next = (self.next + self.chunk) % len(self.store)
+        if self.sow:
+            self.sow(self.made)
+        place = self.made * self.chunk % len(self.store)
+        self.store[place : place + self.chunk] = make_elements(Draw(self.chunk, self.size, self.device)).half()
+        self.made += 1
 
     @torch.no_grad()
     def take(self, count: int, size: int) -> Pick:

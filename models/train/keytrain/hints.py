@@ -78,8 +78,12 @@ def automatic_hint(draw: Draw, rgb: Tensor, blue: Tensor) -> Tensor:
     return torch.where(draw.chance(0.6) > 0, blur(key, draw.spread(0.5, 10)), key).clamp(0, 1)
 
 
-def make_hint(draw: Draw, alpha: Tensor, rgb: Tensor, blue: Tensor, cluttered: Tensor) -> Tensor:
-    """One hint a picture.  Shots with clutter only get hints that can tell what to leave out."""
+def make_hint(draw: Draw, alpha: Tensor, rgb: Tensor, blue: Tensor, cluttered: Tensor, marked: Tensor) -> Tensor:
+    """One hint a picture.  Shots with clutter only get hints that can tell what to leave out.
+
+    Shots with tracking marks are not keyed without a hint: nothing but the hint tells a lone mark
+    from a lone prop, and without one the network would have to learn to keep both.
+    """
     good = coarse_hint(draw, alpha)
     near = torch.where(draw.chance(0.6) > 0, blur(alpha, draw.spread(0.4, 4)), alpha)
     near = (near + draw.grain() * draw.uniform(0, 0.05)).clamp(0, 1)
@@ -88,7 +92,7 @@ def make_hint(draw: Draw, alpha: Tensor, rgb: Tensor, blue: Tensor, cluttered: T
     free = cluttered < 0.5
     hint = torch.where(free & (kind > 0.70) & (kind <= 0.83), wrong_hint(draw, alpha, good), hint)
     hint = torch.where(free & (kind > 0.83) & (kind <= 0.90), automatic_hint(draw, rgb, blue), hint)
-    hint = torch.where(free & (kind > 0.90) & (kind <= 0.98), torch.zeros_like(hint), hint)
+    hint = torch.where(free & (marked < 0.5) & (kind > 0.90) & (kind <= 0.98), torch.zeros_like(hint), hint)
     hint = torch.where(free & (kind > 0.98), torch.ones_like(hint), hint)
     return hint
 

@@ -49,7 +49,7 @@ def losses(out: tuple[Tensor, ...], rgb: Tensor, alpha: Tensor, foreground: Tens
     matte = (error.abs() * (1 + 2 * soft)).mean() + (error.square() * (0.5 + 2 * soft)).mean() + 0.5 * pyramid(error) + 0.4 * (ex.abs().mean() + ey.abs().mean())
 
     covered = (alpha > 0.01).float()
-    weight = covered * (0.25 + 0.75 * alpha) * (1 + soft)
+    weight = covered * (0.25 + 0.75 * alpha) * (1 + soft + 2 * thin(alpha))
     miss = (paint - foreground) * covered
     painted = (miss.abs() * weight).sum() / (3 * weight.sum() + 1000)
     mx, my = steps(miss)
@@ -73,14 +73,29 @@ def losses(out: tuple[Tensor, ...], rgb: Tensor, alpha: Tensor, foreground: Tens
 
 
 def unsteadiness(one: Tensor, other: Tensor, alpha: Tensor) -> Tensor:
-    """How far two mattes of one scene differ that saw other grain and lay elsewhere on the lattice."""
-    soft = unknown(alpha)
+    """How far two mattes of one scene differ that saw other grain and lay elsewhere on the lattice.
+
+    Given are their errors, so that pictures that were moved by parts of a pixel, whose truths differ
+    a little, can be compared too.  Partial cover counts most: that is where the eye sees a shimmer.
+    """
+    soft = unknown(alpha) + 3 * partial(alpha)
     difference = one.float() - other.float()
     return (difference.abs() * (1 + 2 * soft)).mean() + (difference.square() * (1 + 6 * soft)).mean()
 
 
-def total(terms: dict[str, Tensor]) -> Tensor:
-    return sum(WEIGHTS[name] * value for name, value in terms.items())
+def partial(alpha: Tensor) -> Tensor:
+    return ((alpha > 0.03) & (alpha < 0.97)).float()
+
+
+def thin(alpha: Tensor, reach: int = 3) -> Tensor:
+    """Cover that belongs to things less than `2 * reach + 1` pixels across: threads, straws, hair."""
+    size = 2 * reach + 1
+    core = -F.max_pool2d(-alpha, size, 1, reach)
+    return (alpha - F.max_pool2d(core, size, 1, reach)).clamp(min=0)
+
+
+def total(terms: dict[str, Tensor], weights: dict[str, float] = WEIGHTS) -> Tensor:
+    return sum(weights[name] * value for name, value in terms.items())
 
 
 def backdrops(count: int, device) -> Tensor:

@@ -64,6 +64,21 @@ def branch(inputs: int, outputs: int, kernel: int = 1, stride: int = 1) -> nn.Se
     )
 
 
+class Settle(nn.Conv2d):
+    """A 3x3 filter of each channel by itself, before a stride; starts as the identity.
+
+    A stride aliases what is finer than its lattice, and the matte then changes as things move
+    over that lattice.  Here each channel can learn to drop what the stride cannot carry, for
+    9 multiplications a value at the coarse levels, where values are few.
+    """
+
+    def __init__(self, width: int):
+        super().__init__(width, width, 3, 1, 1, groups=width, bias=False)
+        with torch.no_grad():
+            self.weight.zero_()
+            self.weight[:, :, 1, 1] = 1
+
+
 class Merge(nn.Module):
     """Brings a coarser level up by two and joins it with the encoder's level."""
 
@@ -158,10 +173,13 @@ class Keyer(nn.Module):
         self.level1 = unit(w1, w1)
         self.down2 = unit(w1, w2, stride=2)
         self.level2 = Residual(w2)
+        self.settle3 = Settle(w2)
         self.down3 = unit(w2, w3, stride=2)
         self.level3 = nn.Sequential(Residual(w3), Residual(w3))
+        self.settle4 = Settle(w3)
         self.down4 = unit(w3, w4, stride=2)
         self.level4 = nn.Sequential(Residual(w4), Residual(w4, 2))
+        self.settle5 = Settle(w4)
         self.down5 = unit(w4, w5, stride=2)
         self.level5 = nn.Sequential(Residual(w5), Residual(w5, 2), Residual(w5))
         self.token = GlobalToken(w5)
@@ -188,7 +206,7 @@ class Keyer(nn.Module):
         blueness = (blue - torch.maximum(red, green)) * 4
         x1 = self.level1(self.stem(torch.cat([x, greenness, blueness], 1)))
         x2 = self.level2(self.down2(x1))
-        return x1, x2, self.level3(self.down3(x2))
+        return x1, x2, self.level3(self.down3(self.settle3(x2)))
 
     def thumbnail(self, x: Tensor) -> Tensor:
         """The plate at 1/8, sRGB-encoded."""
@@ -196,8 +214,8 @@ class Keyer(nn.Module):
 
     def survey(self, x3: Tensor, thumbnail: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What the whole frame says about each place, at 1/8: features, screen colour, trust."""
-        x4 = self.level4(self.down4(x3))
-        x5 = self.token(self.level5(self.down5(x4)))
+        x4 = self.level4(self.down4(self.settle4(x3)))
+        x5 = self.token(self.level5(self.down5(self.settle5(x4))))
         y3 = self.merge3(self.merge4(x5, x4), x3)
         with torch.autocast(x3.device.type, enabled=False):
             screen8, trust = self.screen(y3.float(), thumbnail.float())

@@ -1,8 +1,9 @@
-"""Smooth random fields and blurs, made in the frequency domain (so: periodic)."""
+"""Smooth random fields, which are periodic, and blurs, which are not; both made in the frequency domain."""
 
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .draw import Draw
@@ -33,8 +34,18 @@ def field(draw: Draw, channels: int, scale=(8.0, 120.0), slope=(1.2, 3.0), stret
     return out / (out.std((2, 3), keepdim=True) + 1e-6)
 
 
+PAD = 48  # pixels of mirrored border around what is blurred: 2.4 sigma of the widest
+
+
 def blur(image: Tensor, sigma: Tensor) -> Tensor:
-    """Gaussian blur with one sigma (pixels, ``[n, 1, 1, 1]``) a picture."""
+    """Gaussian blur with one sigma (pixels, up to 20, ``[n, 1, 1, 1]``) a picture; mirrored at the border."""
+    pad = min(PAD, min(image.shape[-2:]) - 1)
+    wide = F.pad(image, (pad,) * 4, mode="reflect")
+    return wrapping_blur(wide, sigma)[..., pad : pad + image.shape[-2], pad : pad + image.shape[-1]]
+
+
+def wrapping_blur(image: Tensor, sigma: Tensor) -> Tensor:
+    """`blur` of a picture that repeats beyond its borders."""
     height, width = image.shape[-2:]
     fy, fx = frequencies(height, width, image.device)
     kernel = torch.exp(-2 * math.pi**2 * (fx.square() + fy.square()) * sigma.square())
@@ -43,6 +54,6 @@ def blur(image: Tensor, sigma: Tensor) -> Tensor:
 
 def wide_blur(image: Tensor, sigma: Tensor, shrink: int = 4) -> Tensor:
     """`blur` for large sigmas, worked at a fraction of the size."""
-    small = torch.nn.functional.avg_pool2d(image, shrink)
+    small = F.avg_pool2d(image, shrink)
     small = blur(small, (sigma / shrink).clamp(min=0.5))
-    return torch.nn.functional.interpolate(small, size=image.shape[-2:], mode="bilinear", align_corners=False)
+    return F.interpolate(small, size=image.shape[-2:], mode="bilinear", align_corners=False)

@@ -12,6 +12,9 @@ from .draw import Draw, lerp
 from .noise import field, wide_blur
 
 
+BLUE = 0.3  # share of blue screens
+
+
 @dataclass
 class Screen:
     """Linear pictures of the screen with and without the things that are not screen."""
@@ -21,11 +24,12 @@ class Screen:
     base: Tensor  # its mean colour [n, 3, 1, 1]
     blue: Tensor  # one for blue screens
     cluttered: Tensor  # one where something that is not screen must be keyed out by the hint
+    marked: Tensor  # one where there are tracking marks
 
 
 def lit_screen(draw: Draw) -> tuple[Tensor, Tensor, Tensor]:
     """Screen under uneven light: fall-off, blotches, folds of cloth, a floor line, a seam."""
-    blue = draw.chance(0.3, "blue")
+    blue = draw.chance(BLUE, "blue")
     hue = torch.where(blue > 0, draw.uniform(0.54, 0.69), draw.uniform(0.25, 0.46))
     colour = from_hsv(hue, draw.uniform(0.42, 1).pow(0.7), draw.uniform(0.24, 1))
     base = (to_linear(colour.view(draw.count, 3, 1, 1)) + draw.uniform(0, 0.02)).clamp(0, 1)
@@ -58,9 +62,14 @@ def shadowed(draw: Draw, screen: Tensor, alpha: Tensor) -> Tensor:
     return screen * (1 - firm * draw.sometimes(0.55, draw.uniform(0.02, 0.75), event="shadow"))
 
 
-def tracking_marks(draw: Draw, screen: Tensor, base: Tensor) -> Tensor:
-    """A lattice of crosses, dots or squares, taped or painted, in another tone or another colour."""
-    pitch, arm = draw.spread(0.1, 0.6) * draw.size, draw.spread(1.2, 16)
+def tracking_marks(draw: Draw, screen: Tensor, base: Tensor) -> tuple[Tensor, Tensor]:
+    """A lattice of crosses, dots or squares, painted in another tone or taped in another colour.
+
+    Half of them are tape: opaque, of any strong colour, white or black.  Also returned: which
+    pictures have marks.
+    """
+    pitch, arm = draw.spread(0.1, 0.6) * draw.size, draw.spread(1.5, 24)
+    arm = torch.minimum(arm, pitch * 0.35)
     tilt = draw.normal(0.2)
     u, v = draw.turned(tilt)
     u, v = u / pitch + draw.uniform(), v / pitch + draw.uniform()
@@ -70,11 +79,16 @@ def tracking_marks(draw: Draw, screen: Tensor, base: Tensor) -> Tensor:
     dot, square = (u.square() + v.square() + 1e-6).sqrt() - arm, torch.maximum(u, v) - arm
     kind = draw.uniform()
     mark = torch.where(kind < 0.5, cross, torch.where(kind < 0.8, dot, square))
-    mark = (0.5 - mark).clamp(0, 1) * draw.chance(0.4, "marks")
+    marked = draw.chance(0.4, "marks")
+    mark = (0.5 - mark).clamp(0, 1) * marked
+    taped, kind = draw.chance(0.5, "tape"), draw.uniform()
+    hue = from_hsv(draw.uniform(), draw.uniform(0.7, 1), draw.uniform(0.35, 1)).view(draw.count, 3, 1, 1)
+    bare = torch.where(draw.chance(0.5) > 0, draw.uniform(0.7, 0.95), draw.uniform(0, 0.04))
+    tape = torch.where(kind < 0.7, to_linear(hue), bare)
     hue = from_hsv(draw.uniform(), draw.uniform(), draw.uniform()).view(draw.count, 3, 1, 1)
-    kind = draw.uniform()
-    tape = torch.where(kind < 0.4, base * draw.uniform(0.2, 2), torch.where(kind < 0.7, draw.uniform(), to_linear(hue)))
-    return lerp(screen, tape.clamp(0, 1), mark * draw.uniform(0.5, 1))
+    paint = torch.where(kind < 0.55, base * draw.uniform(0.2, 2), torch.where(kind < 0.8, draw.uniform(), to_linear(hue)))
+    colour = lerp(paint, tape, taped)
+    return lerp(screen, colour.clamp(0, 1), mark * lerp(draw.uniform(0.5, 1), torch.ones_like(kind), taped)), marked
 
 
 def clutter(draw: Draw, screen: Tensor, texture: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,5 +108,6 @@ def clutter(draw: Draw, screen: Tensor, texture: Tensor) -> tuple[Tensor, Tensor
 def build_screen(draw: Draw, alpha: Tensor, texture: Tensor) -> Screen:
     clean, base, blue = lit_screen(draw)
     clean = shadowed(draw, clean, alpha)
-    dressed, cluttered = clutter(draw, tracking_marks(draw, clean, base), texture)
-    return Screen(clean, dressed, base, blue, cluttered)
+    with_marks, marked = tracking_marks(draw, clean, base)
+    dressed, cluttered = clutter(draw, with_marks, texture)
+    return Screen(clean, dressed, base, blue, cluttered, marked)

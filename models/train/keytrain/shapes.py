@@ -173,11 +173,38 @@ def rods(draw: Draw, colours: Tensor, layers: int = 6) -> tuple[Tensor, Tensor]:
     return colour.clamp(0, 1.2), alpha
 
 
+def litter(draw: Draw, colours: Tensor, pieces: int = 7) -> tuple[Tensor, Tensor]:
+    """Lone leaves, straws, petals, feathers and flying crumbs anywhere in the frame; colour and alpha.
+
+    What tells them from tracking marks: no lattice, every one another turn and size, shaded, pointed.
+    """
+    alpha = torch.zeros(draw.count, 1, draw.size, draw.size, device=draw.device)
+    colour = torch.zeros(draw.count, 3, draw.size, draw.size, device=draw.device)
+    for _ in range(pieces):
+        x, y, turn = draw.uniform() * draw.size, draw.uniform() * draw.size, draw.uniform(0, 2 * math.pi)
+        dx, dy = draw.x - x, draw.y - y
+        along, across = dx * turn.cos() + dy * turn.sin(), dy * turn.cos() - dx * turn.sin()
+        length = draw.spread(0.008, 0.12) * draw.size  # half of it
+        width = (length / draw.spread(1.5, 30)).clamp(min=0.6)
+        across = across - draw.normal(0.3) * (along.square() / length - length / 2)  # bent
+        ends = (1 - (along / length).square()).clamp(min=0)
+        outline = lerp((ends > 0).float(), ends.pow(draw.uniform(0.4, 1)), draw.chance(0.7))  # straw, or pointed
+        bit = (width * outline - across.abs() + 0.5).clamp(0, 1) * (ends > 0) * draw.chance(0.6)
+        round_ = 1 + (across / width).clamp(-1, 1) * draw.uniform(-0.5, 0.5) + (along / length).clamp(-1, 1) * draw.uniform(-0.3, 0.3)
+        colour = lerp(colour, choose(colours) * round_, bit)
+        alpha = alpha + bit * (1 - alpha)
+    return (colour * draw.spread(0.5, 1.5)).clamp(0, 1.2), alpha
+
+
 def mesh(draw: Draw) -> Tensor:
-    """Nets, lace, fences, sieves: two families of threads, warped; or round holes in a sheet."""
+    """Nets, lace, fences, sieves: two families of threads, warped; or round holes in a sheet.
+
+    Two fifths are fine: threads of half a pixel to two.
+    """
     warp = field(draw, 2, (20, 200), (1.8, 4)) * draw.spread(0.3, 10)
     angle, period = draw.uniform(0, math.pi), draw.spread(4, 60)
-    thread = torch.minimum(draw.spread(0.5, 5), period * 0.45)
+    thread = torch.where(draw.chance(0.4, "fine") > 0, draw.spread(0.5, 2), draw.spread(0.5, 5))
+    thread = torch.minimum(thread, period * 0.45)
     u, v = draw.turned(angle)
     skew = draw.uniform(-0.5, 0.5)
     out = torch.zeros_like(warp[:, :1])

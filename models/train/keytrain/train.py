@@ -1,7 +1,9 @@
 """The training loop: `python -m keytrain.train --help`.
 
-A run is a number of legs.  Each leg goes on from the last one's checkpoint until its seconds are
-up; the learning rate follows the step number, so that where the cuts fall does not matter.
+A run is a plan (`keytrain.plan`) of legs.  One call works one leg, from the last one's checkpoint to
+the leg's end, or until its seconds are up; the same call with `--resume` then goes on where it was.
+Scenes, rates and what the pool holds follow from the plan's seed and the step, so that it does not
+matter where the cuts fall.
 
 Under `torchrun` every GPU draws scenes of its own and the gradients are averaged; only the first
 one validates and writes.
@@ -13,6 +15,7 @@ import math
 import os
 import random
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,43 +28,24 @@ from .elements import Pool
 from .hints import covering_hint
 from .losses import backdrops, losses, total, unsteadiness
 from .network import Keyer, pack_input
-from .scene import Scene, make_scene
+from .plan import Plan, Settings, load, sow
+from .scene import Scene, drifted_back, make_scene
 from .validate import held_out, validate
 
 
 def options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
+    add("plan", type=Path, help="the run's plan, a TOML file")
     add("--out", type=Path, required=True, help="folder for the checkpoint")
     add("--resume", type=Path, help="folder of the checkpoint to go on from")
-    add("--start", type=Path, help="exported model to go on from, where there is no checkpoint")
-    add("--seconds", type=float, default=540, help="length of this leg, start-up included")
-    add("--plan", type=int, required=True, help="steps of the whole run: the cosine ends there")
-    add("--origin", type=int, default=0, help="step at which this run's schedule began (for a second run on top of a first)")
-    add("--limit", type=int, default=0, help="stop after this many steps in this leg (0: no limit)")
-    add("--seed", type=int, default=1)
-    add("--batch", type=int, default=32, help="scenes a step on each GPU")
-    add("--again", type=int, default=8, help="of them seen twice, with other grain and moved")
-    add("--grain", type=float, default=0.024, help="the most grain added to them")
-    add("--covering", type=float, default=0.15, help="share of hints that cover the faintest thing solidly")
-    add("--move", type=int, default=16, help="how far, in pixels (a multiple of 8)")
-    add("--crop", type=int, default=448)
-    add("--element", type=int, default=576, help="side of the pool's elements in pixels")
-    add("--pool", type=int, default=3000, help="elements kept on the device")
-    add("--renew", type=float, default=0.3, help="chunks of 16 elements replaced a step")
-    add("--rate", type=float, default=2.5e-3)
-    add("--warm", type=int, default=500, help="steps of linear warm-up")
-    add("--decay", type=float, default=0.9995, help="of the weights' running average")
+    add("--seconds", type=float, default=560, help="stop after these, start-up included, even within a leg")
+    add("--limit", type=int, default=0, help="stop after this many steps (0: no limit)")
     add("--every", type=float, default=120, help="seconds between validations and checkpoints")
     add("--device", default="cuda")
     add("--compile", action="store_true", help="compile network, losses and scene composition")
     add("--validation", type=int, default=6, help="batches of generated validation scenes")
     return parser.parse_args()
-
-
-def learning_rate(step: int, o: argparse.Namespace) -> float:
-    share = min((step - o.origin) / (o.plan - o.origin), 1.0)
-    return o.rate * min(1.0, (step - o.origin + 1) / o.warm) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
 
 
 def make_optimiser(net: torch.nn.Module, rate: float):
@@ -125,7 +109,8 @@ class Crew:
 def windows(scene: Scene, again: int, move: int, size: int) -> tuple[Scene, Scene, tuple[int, int]]:
     """Two windows of scenes `move` pixels larger, and how far the second lies from the first."""
     x, y, u, v = (random.randrange(move + 1) for _ in range(4))
-    second = Scene(scene.again, *(t[:again] for t in scene.tensors()[1:-1]), scene.again)
+    paint, screen = scene.foreground[:again], scene.screen[:again]
+    second = Scene(scene.again, scene.hint[:again], scene.again_alpha, paint, screen, scene.again, scene.again_alpha, scene.drift)
     return scene.window(x, y, size), second.window(u, v, size), (u - x, v - y)
 
 
@@ -147,87 +132,120 @@ def shared(one: torch.Tensor, other: torch.Tensor, shift: tuple[int, int]) -> tu
     return mine, theirs
 
 
+class Feeder:
+    """Scenes of one leg, each a function of the plan's seed, the step and the GPU's number alone."""
+
+    def __init__(self, plan: Plan, leg: int, done: int, rank: int, device: torch.device, compose: Callable = make_scene):
+        """`done` steps of the leg lie behind."""
+        self.seed, self.leg, self.rank, self.compose = plan.seed, leg, rank, compose
+        self.settings = s = plan.legs[leg]
+        self.pool = Pool(s.pool, s.element, device, sow=self._chunk, made=self._renewed(done))
+        self.filled = self.pool.made - self._renewed(done)
+
+    def _chunk(self, number: int) -> None:
+        sow(self.seed, "elements", self.leg, self.rank, number)
+
+    def _renewed(self, done: int) -> int:
+        return math.floor(done * self.settings.renew + 1e-9)
+
+    def scenes(self, done: int) -> tuple[Scene, Scene, tuple[int, int]]:
+        """The batch after `done` steps of the leg, the second exposure of some of it, and how far that is moved."""
+        while self.pool.made < self.filled + self._renewed(done):
+            self.pool.renew()
+        s = self.settings
+        sow(self.seed, "scenes", self.leg, self.rank, done)
+        scene, second, shift = windows(self.compose(self.pool, s.batch, s.crop + s.move, s.again), s.again, s.move, s.crop)
+        covered = torch.rand(s.batch, 1, 1, 1, device=self.pool.device) < s.covering
+        scene.hint = torch.where(covered, covering_hint(scene.alpha), scene.hint)
+        second.hint = torch.where(covered[: s.again], covering_hint(second.alpha), second.hint)
+        return scene, second, shift
+
+
+def step_losses(forward: Callable, measure: Callable, scene: Scene, second: Scene, shift: tuple[int, int], s: Settings) -> dict[str, torch.Tensor]:
+    """Every term of one step's loss, by name."""
+    device = scene.rgb.device
+    once, twice = grainy((scene.rgb[: s.again], second.rgb), s.grain)
+    rgb = torch.cat([once, scene.rgb[s.again :], twice])
+    x = pack_input(rgb, torch.cat([scene.hint, second.hint])).contiguous(memory_format=torch.channels_last)
+    with torch.autocast(device.type, dtype=torch.bfloat16):
+        out = forward(x)
+    terms = measure(tuple(t[: s.batch] for t in out), scene.rgb, scene.alpha, scene.foreground, scene.screen, backdrops(s.batch, device))
+    if s.again:
+        first_error = out[0][: s.again].float() - scene.alpha[: s.again]
+        second_error = drifted_back(out[0][s.batch :].float() - second.alpha, second.drift)
+        terms["steady"] = unsteadiness(*shared(first_error, second_error, shift), shared(scene.alpha[: s.again], second.alpha, shift)[0])
+    return terms
+
+
+def begin(plan: Plan, resume: Path | None, net: Keyer, smooth: Keyer, optimiser, device: torch.device) -> dict:
+    """Fills network, average and optimiser from a checkpoint, or as the plan says; the state to go on from."""
+    if resume:
+        return checkpoint.load(resume, net, smooth, optimiser)
+    if plan.start:
+        s = plan.legs[0]
+        sow(plan.seed, "calibration")  # every process sees the same scenes
+        scene = make_scene(Pool(2 * s.batch, s.element, device), s.batch, s.crop)
+        warm.load(net, plan.start)
+        warm.calibrate(net, pack_input(scene.rgb, scene.hint).contiguous(memory_format=torch.channels_last))
+    smooth.load_state_dict(net.state_dict())
+    return {"step": 0, "seconds": 0.0, "log": []}
+
+
 def main() -> None:
-    o = options()
-    begin = time.time()
+    o, begun = options(), time.time()
+    plan = load(o.plan)
     crew = Crew(o.device)
+    if crew.size != plan.gpus:
+        raise SystemExit(f"{o.plan} is for {plan.gpus} processes, this is one of {crew.size}: another number gives another model")
     device = crew.device
     torch.backends.cudnn.benchmark = True
     torch.set_float32_matmul_precision("high")
     o.out.mkdir(parents=True, exist_ok=True)
 
-    torch.manual_seed(o.seed)
+    sow(plan.seed, "weights")
     net = Keyer().to(device, memory_format=torch.channels_last)
     smooth = Keyer().to(device, memory_format=torch.channels_last).eval()
-    smooth.load_state_dict(net.state_dict())
-    optimiser = make_optimiser(net, o.rate)
-    state = {"step": 0, "seconds": 0.0, "log": []}
-    if o.resume:
-        state = checkpoint.load(o.resume, net, smooth, optimiser)
-    seed = o.seed * 1000003 + state["step"] + crew.rank * 7919
-    torch.manual_seed(seed)
-    random.seed(seed)
-
-    scenes = held_out(device, o.validation, size=o.crop) if crew.rank == 0 else []
-    pool = Pool(o.pool, o.element, device)
-    if o.start:
-        torch.manual_seed(o.seed)  # every process sees the same scenes
-        random.seed(o.seed)
-        scene = make_scene(pool_of(o, device), o.batch, o.crop)
-        warm.load(net, o.start)
-        warm.calibrate(net, pack_input(scene.rgb, scene.hint).contiguous(memory_format=torch.channels_last))
-        smooth.load_state_dict(net.state_dict())
-        torch.manual_seed(seed + 1)
-        random.seed(seed + 1)
-    average = Average(net, smooth, o.decay)
-    wait(device)
-    say = print if crew.rank == 0 else (lambda *_, **__: None)
-    say(f"{crew.size} at work; pool of {len(pool.store)} elements after {time.time() - begin:.0f} s", flush=True)
-
+    optimiser = make_optimiser(net, plan.rate)
+    state = begin(plan, o.resume, net, smooth, optimiser, device)
+    step = first = state["step"]
+    number, end = plan.leg(step)
+    settings = plan.legs[number]
+    start, costs = end - settings.steps, settings.costs()
+    average = Average(net, smooth, plan.decay)
+    scenes = held_out(device, o.validation, size=min(448, settings.crop)) if crew.rank == 0 else []
     forward, measure, compose = (lambda x: net(x, True)), losses, make_scene
     if o.compile:
         forward, measure, compose = (torch.compile(f) for f in (forward, losses, make_scene))
-    spent, last, first, debt = state["seconds"], time.time(), state["step"], 0.0
-    step, mark = first, time.time()
+    feeder = Feeder(plan, number, step - start, crew.rank, device, compose)
+    wait(device)
+    say = print if crew.rank == 0 else (lambda *_, **__: None)
+    say(f"leg {number + 1} of {len(plan.legs)}, {crew.size} at work; pool of {len(feeder.pool.store)} elements after {time.time() - begun:.0f} s", flush=True)
+    spent, mark, last = state["seconds"], time.time(), time.time()
+    recent: dict = {}
 
     def keep() -> None:
         if crew.rank:
             return
         scores = validate(smooth, scenes)
-        state["log"].append({"step": step, "seconds": round(spent + time.time() - mark), "rate": learning_rate(step, o), **recent, **scores})
-        print(json.dumps(state["log"][-1]), flush=True)
+        line = {"step": step, "seconds": round(spent + time.time() - mark), "rate": plan.learning_rate(step), **recent, **scores}
+        state["log"].append(line)
+        print(json.dumps(line), flush=True)
         state.update(step=step, seconds=spent + time.time() - mark)
         checkpoint.save(o.out, net, smooth, optimiser, state)
 
-    recent: dict = {}
-    while step < o.plan and not (o.limit and step - first >= o.limit):
+    if step == 0 and scenes:
+        say(json.dumps({"step": 0, **validate(smooth, scenes)}), flush=True)
+    while step < end and not (o.limit and step - first >= o.limit):
         if step % 20 == 0:
-            if crew.agreed(time.time() - begin) > o.seconds:
+            if crew.agreed(time.time() - begun) > o.seconds:
                 break
             if time.time() - last > o.every:
                 keep()
                 last = time.time()
-        debt += o.renew
-        while debt >= 1:
-            pool.renew()
-            debt -= 1
-        scene, second, shift = windows(compose(pool, o.batch, o.crop + o.move, o.again), o.again, o.move, o.crop)
-        covered = torch.rand(o.batch, 1, 1, 1, device=device) < o.covering
-        scene.hint = torch.where(covered, covering_hint(scene.alpha), scene.hint)
-        second.hint = torch.where(covered[: o.again], covering_hint(second.alpha), second.hint)
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(step, o)
-        once, twice = grainy((scene.rgb[: o.again], second.rgb), o.grain)
-        rgb = torch.cat([once, scene.rgb[o.again :], twice])
-        hint = torch.cat([scene.hint, second.hint])
-        x = pack_input(rgb, hint).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, dtype=torch.bfloat16):
-            out = forward(x)
-        terms = measure(tuple(t[: o.batch] for t in out), scene.rgb, scene.alpha, scene.foreground, scene.screen, backdrops(o.batch, device))
-        if o.again:
-            one, other = shared(out[0][: o.again], out[0][o.batch :], shift)
-            terms["steady"] = unsteadiness(one, other, shared(scene.alpha[: o.again], second.alpha, shift)[0])
-        loss = total(terms)
+            group["lr"] = plan.learning_rate(step)
+        terms = step_losses(forward, measure, *feeder.scenes(step - start), settings)
+        loss = total(terms, costs)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         crew.average_gradients(net)
@@ -238,17 +256,13 @@ def main() -> None:
         if step - first in (1, 50) or step % 500 == 0:
             recent = {name: round(float(value.detach()), 4) for name, value in terms.items()}
             value = float(loss.detach())
-            say(f"step {step} {time.time() - begin:.0f} s loss {value:.3f} {recent}", flush=True)
+            say(f"step {step} {time.time() - begun:.0f} s loss {value:.3f} {recent}", flush=True)
             if not math.isfinite(value):
                 raise SystemExit("the loss is not finite")
     keep()
-    say(f"leg over after {time.time() - begin:.0f} s, {step - first} steps", flush=True)
+    left = f", {end - step} left of it: resume with the same plan" if step < end else ""
+    say(f"stopped in leg {number + 1} after {time.time() - begun:.0f} s and {step - first} steps{left}", flush=True)
     crew.leave()
-
-
-def pool_of(o: argparse.Namespace, device: torch.device) -> Pool:
-    """A small pool of its own, for one batch."""
-    return Pool(2 * o.batch, o.element, device)
 
 
 def wait(device: torch.device) -> None:

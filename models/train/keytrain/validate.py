@@ -9,7 +9,7 @@ from .colour import to_linear, to_srgb
 from .elements import Pool
 from .losses import unknown
 from .network import pack_input
-from .scene import Scene, make_scene
+from .scene import Scene, drifted_back, make_scene
 
 
 def held_out(device, batches: int = 6, count: int = 8, size: int = 448, seed: int = 90210) -> list[Scene]:
@@ -49,6 +49,7 @@ def validate(net: nn.Module, scenes: list[Scene]) -> dict[str, float]:
         x, again = (pack_input(rgb, scene.hint).contiguous(memory_format=torch.channels_last) for rgb in (scene.rgb, scene.again))
         alpha, paint = net(x)
         soft = (scene.alpha > 0.05) & (scene.alpha < 0.95)
-        flicker = (net(again)[0] - alpha)[soft].square().mean().sqrt() / 2**0.5
+        error = drifted_back(net(again)[0] - scene.again_alpha, scene.drift)
+        flicker = (error - (alpha - scene.alpha))[soft].square().mean().sqrt() / 2**0.5
         rows.append(measures(alpha, paint, scene) | {"flicker": 1e3 * flicker.item()})
-    return {f"val_{k}": round(sum(r[k] for r in rows) / len(rows), 3) for k in rows[0]}
+    return {f"val_{k}": round(sum(r[k] for r in rows) / len(rows), 3) for k in (rows[0] if rows else ())}

@@ -35,7 +35,10 @@ def normaliser(net: nn.Module, convolution: str) -> nn.BatchNorm2d:
 
 @torch.no_grad()
 def load(net: Keyer, path: Path) -> None:
-    """Puts an exported model's weights into a network; in evaluation both give the same."""
+    """Puts an exported model's weights into a network; in evaluation both give the same.
+
+    Convolutions that an older model lacks keep what they start with, which is the identity.
+    """
     model = onnx.load(path)
     stored = {w.name: numpy_helper.to_array(w) for w in model.graph.initializer}
     stored |= {n.output[0]: stored[n.input[0]] for n in model.graph.node if n.op_type == "Cast" and n.input[0] in stored}
@@ -43,9 +46,12 @@ def load(net: Keyer, path: Path) -> None:
         if node.op_type != "Conv":
             continue
         name = module_name(node.name)
-        weight, bias = (torch.from_numpy(stored[key].astype("float32")) for key in node.input[1:3])
+        weight, *bias = (torch.from_numpy(stored[key].astype("float32")) for key in node.input[1:3])
         convolution = net.get_submodule(name)
         convolution.weight.copy_(weight)
+        if not bias:  # neither a bias nor a normalisation
+            continue
+        (bias,) = bias
         if convolution.bias is not None:
             convolution.bias.copy_(bias)
             continue

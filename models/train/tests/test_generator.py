@@ -10,7 +10,11 @@ from keytrain.colour import TOP, fast_linear, fast_srgb, shoulder, to_linear, to
 from keytrain.draw import Draw
 from keytrain.elements import FAMILIES, Pool, make_elements
 from keytrain.hints import make_hint
-from keytrain.scene import make_scene
+from keytrain.noise import blur, wide_blur
+from keytrain.optics import REACH, kernels
+from keytrain.plan import sow
+from keytrain.scene import DISGUISED, backlit, disguised, drifted, drifted_back, make_scene
+from keytrain.screens import BLUE, tracking_marks
 
 
 def seed(value: int = 1) -> None:
@@ -77,14 +81,16 @@ def test_hints_cover_good_wrong_and_empty():
     alpha = torch.zeros(96, 1, 192, 192)
     alpha[:, :, 48:144, 48:144] = 1
     rgb, off = torch.rand(96, 3, 192, 192), torch.zeros(96, 1, 1, 1)
-    hint = make_hint(draw, alpha, rgb, off, off)
+    hint = make_hint(draw, alpha, rgb, off, off, off)
     error = (hint - alpha).abs().mean((1, 2, 3))
     empty = (hint.amax((1, 2, 3)) == 0).float().mean()
     assert 0.02 < empty < 0.3
     assert (error < 0.15).float().mean() > 0.35
     assert (error > 0.2).float().mean() > 0.05
-    cluttered = make_hint(draw, alpha, rgb, off, off + 1)
+    cluttered = make_hint(draw, alpha, rgb, off, off + 1, off)
     assert (cluttered - alpha).abs().mean() < error.mean()
+    marked = make_hint(draw, alpha, rgb, off, off, off + 1)
+    assert marked.amax((1, 2, 3)).min() > 0, "a shot with tracking marks and an empty hint"
 
 
 def test_curves():
@@ -111,5 +117,97 @@ def test_two_exposures_differ_by_their_grain_alone(pool):
     difference = (scene.again - scene.rgb[:4]).abs()
     assert 0 < difference.mean() < 0.05
     seed(6)
-    still = make_scene(pool, 8, 64, again=4, force={"noise": False})
-    assert torch.equal(still.again, still.rgb[:4])
+    still = make_scene(pool, 8, 64, again=4, force={"noise": False, "drift": False})
+    assert torch.equal(still.again, still.rgb[:4]) and torch.equal(still.again_alpha, still.alpha[:4])
+
+
+def test_a_drifted_camera_moves_plate_and_matte_alike(pool):
+    seed(6)
+    scene = make_scene(pool, 8, 64, again=8, force={"noise": False, "drift": True, "jpeg": False})
+    assert (scene.drift.abs().amax((1, 2, 3)) > 0).all() and scene.drift.abs().max() <= 0.5
+    back = drifted_back(scene.again_alpha, scene.drift)
+    assert (back - scene.alpha).abs().mean() < 0.5 * (scene.again_alpha - scene.alpha).abs().mean()
+    wrong = drifted_back(scene.again_alpha, -scene.drift)
+    assert (back - scene.alpha).square().mean() < 0.3 * (wrong - scene.alpha).square().mean()
+
+
+def test_drift_is_to_the_right_and_down():
+    x = torch.zeros(1, 1, 9, 9)
+    x[..., 4, 4] = 1
+    drift = torch.tensor([0.5, 0.25]).view(1, 2, 1, 1)
+    (moved,) = drifted([x], drift)
+    line = torch.arange(9.0)
+    assert float((moved.sum(-2) * line).sum() / moved.sum()) == pytest.approx(4.5, abs=0.1)
+    assert float((moved.sum(-1)[0, 0] * line).sum() / moved.sum()) == pytest.approx(4.25, abs=0.1)
+    assert torch.equal(drifted([x], torch.zeros(1, 2, 1, 1))[0], x)
+
+
+def test_blurs_do_not_wrap_round():
+    x = torch.zeros(1, 1, 64, 64)
+    x[..., :2] = 1
+    sigma = torch.full((1, 1, 1, 1), 4.0)
+    assert blur(x, sigma)[..., -1].max() < 1e-3 and wide_blur(x, sigma)[..., -1].max() < 1e-3
+    assert blur(torch.ones(1, 1, 40, 40), sigma).sub(1).abs().max() < 1e-5
+
+
+def test_smears_are_as_long_and_as_frequent_as_said():
+    seed(8)
+    draw = Draw(256, 144, "cpu")
+    response = torch.fft.irfft2(kernels(draw), s=(144, 144))
+    peak = response.amax((1, 2, 3))
+    x = torch.where(draw.x > 72, draw.x - 144, draw.x) - 0.5
+    y = torch.where(draw.y > 72, draw.y - 144, draw.y) - 0.5
+    moments = [(response * a * b).sum((1, 2, 3)) for a, b in ((x, x), (y, y), (x, y))]
+    half = (moments[0] + moments[1]) / 2
+    spread = ((moments[0] - moments[1]).square() / 4 + moments[2].square()).sqrt()
+    long = (half + spread) > 20 * (half - spread).clamp(min=0.15)
+    assert 0.08 < long.float().mean() < 0.2, "smears longer than about 9 px"
+    assert (12 * (half + spread)).sqrt().max() > 40
+    assert ((x.abs().maximum(y.abs()) > REACH) * (response > 1e-5 * peak.view(-1, 1, 1, 1))).sum() == 0, "light from further than REACH"
+
+
+def test_small_things_far_from_the_hint(pool):
+    seed(9)
+    force = {"litter": True, "far": True, "empty": False, "marks": False, "clutter": False}
+    shown = make_scene(pool, 16, 64, force=force)
+    seed(9)
+    bare = make_scene(pool, 16, 64, force=force | {"litter": False})
+    more = (shown.alpha - bare.alpha).amax((1, 2, 3))
+    assert (more > 0.25).float().mean() > 0.4, "no litter"
+    assert (shown.hint - bare.hint).abs().mean() < 0.01, "the hint shows what it should lack"
+
+
+def test_tape_is_opaque_and_strong():
+    seed(10)
+    draw = Draw(64, 256, "cpu", {"marks": True, "tape": True})
+    grey = torch.full((64, 3, 256, 256), 0.5)
+    out, marked = tracking_marks(draw, grey, grey[..., :1, :1])
+    cover = ((out - 0.5).abs().amax(1) > 0.1).float().mean((1, 2))
+    assert marked.min() == 1 and (cover > 1e-3).float().mean() > 0.8 and cover.max() < 0.6
+    strong = (out.amax(1) - out.amin(1)).amax((1, 2)) > 0.1
+    assert strong.float().mean() > 0.5
+
+
+def test_backlight_darkens_bodies_and_lights_rims():
+    seed(11)
+    draw = Draw(16, 96, "cpu", {"backlight": True})
+    alpha = torch.zeros(16, 1, 96, 96)
+    alpha[..., 24:72, 24:72] = 1
+    lit = backlit(draw, torch.full((16, 3, 96, 96), 0.3), alpha)
+    assert (lit[..., 48, 48] < 0.25).all() and (lit[..., 24, 24].mean(1) > lit[..., 48, 48].mean(1)).all()
+
+
+def test_disguises_are_as_frequent_on_blue_as_on_green():
+    seed(12)
+    draw = Draw(40000, 1, "cpu")
+    blue = draw.chance(BLUE)
+    hit = disguised(draw, blue)
+    on_blue, on_green = float((hit * blue).mean()), float((hit * (1 - blue)).mean())
+    assert on_blue == pytest.approx(on_green, rel=0.15) and on_blue + on_green == pytest.approx(DISGUISED, rel=0.1)
+
+
+def test_the_pool_follows_from_its_numbers():
+    first = Pool(4, 64, "cpu", chunk=2, sow=lambda n: sow(1, n))
+    first.renew()
+    again = Pool(4, 64, "cpu", chunk=2, sow=lambda n: sow(1, n), made=1)
+    assert first.made == again.made == 3 and torch.equal(first.store, again.store)

@@ -100,3 +100,19 @@ fn what_is_not_there_is_said() {
     assert_eq!(error.code(), "host.unknown-plugin");
     assert!(error.to_string().contains(GAIN));
 }
+
+/// A host manages colour only for plug-ins that say they can.
+#[test]
+fn colour_is_managed_only_where_it_is_asked_for() {
+    let _turn = turn();
+    let library = library(HostOptions {
+        colour_style: ofx::ColourStyle::Full,
+        colourspaces: vec![("Source".into(), "ACEScg".into())],
+        ..HostOptions::strict()
+    });
+    let instance = library.create(GAIN, Context::General).unwrap();
+    let preferences = instance.clip_preferences().unwrap();
+    assert_eq!(preferences.output_colourspace, None);
+    assert!(preferences.colourspaces.is_empty());
+    library.assert_clean();
+}

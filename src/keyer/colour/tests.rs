@@ -99,7 +99,7 @@ fn curves_have_their_published_values() {
 fn lines_have_their_published_offsets() {
     use Encoding::*;
     for (encoding, offset, tolerance) in [
-        (AcesCct, 0.072_905_534_195_835_5, 1e-8),
+        (AcesCct, 0.072_905_53, 1e-7),
         (LogC3, 0.092_809, 1e-6),
         // The line ends below 0, where the logarithm goes on: -t / s.
         (LogC4, 0.158_956_3, 1e-6),
@@ -107,7 +107,7 @@ fn lines_have_their_published_offsets() {
         (Log3G10, 0.151_927, 1e-6),
         (VLog, 0.125, 1e-5),
         (CLog3, 0.125_122_19, 1e-7),
-        (BmdFilm5, 0.092_465_753_424_657_53, 1e-7),
+        (BmdFilm5, 0.092_465_75, 1e-7),
         (DaVinciIntermediate, 0.0, 1e-7),
     ] {
         let Curve::Log(log) = encoding.space().curve else {
@@ -116,9 +116,9 @@ fn lines_have_their_published_offsets() {
         let own = log.of_nothing();
         assert!((own - offset).abs() <= tolerance, "{encoding:?}: {own}");
     }
-    // Apple's parabola: 47.287 112 36 (x - end)².
+    // Apple's parabola: 47.28711236 (x - end)².
     let at_nothing = encode(AppleLog, 0.0);
-    assert!((at_nothing - 47.287_112_36 * 0.056_410_88_f32.powi(2)).abs() < 2e-6);
+    assert!((at_nothing - 47.287_113 * 0.056_410_88_f32.powi(2)).abs() < 2e-6);
 }
 
 #[test]

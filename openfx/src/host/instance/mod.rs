@@ -327,11 +327,14 @@ fn introduce(host: &Host, effect: &Effect, descriptor: &Effect, context: Context
         vec![project.range.1 - project.range.0 + 1.0],
     );
     let style = colour_style(host, descriptor);
-    if style != ColourStyle::None {
+    if host.options.api_version >= (1, 5) {
+        // What was agreed on, even when that is nothing: the descriptor's word is not the answer.
         props.put_str(
             sys::kOfxImageEffectPropColourManagementStyle,
             &style.ofx_name().to_string_lossy(),
         );
+    }
+    if style != ColourStyle::None {
         props.put_str(
             sys::kOfxImageEffectPropColourManagementConfig,
             COLOUR_CONFIG,

@@ -239,6 +239,7 @@ fn kinds() -> impl Iterator<Item = SetKind> {
         SetKind::Image,
         SetKind::Out(GetClipPreferences),
         SetKind::Out(GetRegionOfDefinition),
+        SetKind::Out(GetOutputColourspace),
         SetKind::Out(IsIdentity),
     ];
     let params = ParamType::ALL.iter().map(|(kind, _)| SetKind::Param(*kind));
@@ -248,6 +249,7 @@ fn kinds() -> impl Iterator<Item = SetKind> {
         GetRegionOfDefinition,
         GetRegionsOfInterest,
         GetFramesNeeded,
+        GetOutputColourspace,
         IsIdentity,
         BeginSequenceRender,
         Render,
