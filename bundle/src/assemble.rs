@@ -224,6 +224,7 @@ fn model_folders(workspace: &Workspace) -> Result<Vec<PathBuf>> {
 pub(crate) fn sources(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let mut paths = vec![workspace.path(TEMPLATE), workspace.path(ICON)];
     paths.extend(LICENCES.iter().map(|(source, _)| workspace.path(source)));
+    paths.extend(files::tree(&workspace.path(HELP))?);
     for folder in model_folders(workspace)? {
         paths.extend(files::entries(&folder)?.into_iter().filter(|p| p.is_file()));
     }
