@@ -67,7 +67,10 @@ pub(super) fn warm_up(effect: Effect<'_>, time: f64) -> Result<()> {
     let service = Service::global();
     let patience = Patience::pressed(&effect);
     let source = effect.clip(SOURCE)?;
-    let region = region::of_plate(effect, &source, time).ok_or_else(|| {
+    let known = source
+        .connected()
+        .then(|| region::of_plate(effect, &source, time));
+    let region = known.flatten().ok_or_else(|| {
         Error::Clip(format!(
             "the Source input has no picture at frame {time}, so that the size to prepare for is not known. \
              Connect a plate, go to one of its frames and press Warm Up again"
