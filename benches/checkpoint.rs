@@ -17,6 +17,8 @@
 mod bench;
 #[path = "../tests/support/checkpoint.rs"]
 mod checkpoint;
+#[path = "../tests/support/greenformer.rs"]
+mod greenformer;
 #[path = "../tests/support/models.rs"]
 mod models;
 #[path = "../tests/support/onnx.rs"]
@@ -24,35 +26,138 @@ mod onnx;
 #[path = "../tests/support/weights.rs"]
 mod weights;
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use corridorkey::network::engine::Engine;
+use corridorkey::network::greenformer::graph::{self, Options};
 use corridorkey::network::greenformer::import::{self, import};
 use corridorkey::network::greenformer::tensors;
-use corridorkey::network::model::MANIFEST;
+use corridorkey::network::model::{MANIFEST, Refiner};
 use corridorkey::network::session::Key;
 use corridorkey::network::{Device, Model, Precision, Service};
+use ort::session::Session;
+use ort::value::TensorRef;
+use serde::Deserialize;
 
-/// Sides of squares, and precisions.
-const SESSIONS: [(usize, Precision); 4] = [
-    (512, Precision::Fp32),
-    (1024, Precision::Fp32),
-    (512, Precision::Fp16),
-    (1024, Precision::Fp16),
+/// Sides of squares, precisions, and how the refiner is worked.
+const SESSIONS: [(usize, Precision, Refiner); 6] = [
+    (512, Precision::Fp32, Refiner::Whole),
+    (1024, Precision::Fp32, Refiner::Whole),
+    (512, Precision::Fp32, Refiner::Strips),
+    (1024, Precision::Fp32, Refiner::Strips),
+    (512, Precision::Fp16, Refiner::Whole),
+    (1024, Precision::Fp16, Refiner::Whole),
 ];
 /// Runs of each session; the last is what counts, since memory is touched first in the first.
 const RUNS: usize = 3;
 
+/// With this argument the program tells where a frame's time goes, and nothing else: the profile
+/// wants a runtime of its own, and a process can have but one.
+const PARTS: &str = "parts";
+
 fn main() {
+    if std::env::args().any(|argument| argument == PARTS) {
+        let threads = bench::options().network_threads();
+        return [512, 1024]
+            .into_iter()
+            .for_each(|side| parts(side, threads));
+    }
     let service = Service::new(bench::options(), None);
     println!("{} threads", service.options().network_threads());
     println!("{:<44} {:>10} {:>12}", "", "seconds", "peak MB more");
     let folder = tempfile::tempdir().unwrap();
     let model = Arc::new(imported(folder.path()));
-    for (side, precision) in SESSIONS {
-        square(&service, &model, side, precision);
+    for (side, precision, refiner) in SESSIONS {
+        square(&service, &model, side, precision, refiner);
+    }
+    let this = std::env::current_exe().unwrap();
+    let parts = Command::new(this).arg(PARTS).status().unwrap();
+    assert!(parts.success(), "{parts}");
+}
+
+/// Prints where the time of a frame goes, as the runtime's own profile of the last run says.
+fn parts(side: usize, threads: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        height: side,
+        width: side,
+        precision: Precision::Fp32,
+        device: Device::Cpu,
+    };
+    let weights = greenformer::WEIGHTS.path().parent().unwrap();
+    let mut session = Session::builder(&greenformer::ENVIRONMENT)
+        .unwrap()
+        .with_memory_pattern(false)
+        .unwrap()
+        .with_intra_threads(threads)
+        .unwrap()
+        .with_intra_op_spinning(false)
+        .unwrap()
+        .with_config_entry(
+            "session.model_external_initializers_file_folder_path",
+            weights.to_str().unwrap(),
+        )
+        .unwrap()
+        .with_config_entry("session.disable_prepacking", "1")
+        .unwrap()
+        .with_profiling(folder.path().join("profile"))
+        .unwrap()
+        .commit_from_memory(&graph::build(&greenformer::WEIGHTS, &options).unwrap())
+        .unwrap();
+    let input = bench::picture(side, side);
+    let shape = [1, 4, side as i64, side as i64];
+    for _ in 0..RUNS {
+        let outputs = session.run(ort::inputs![
+            graph::INPUT => TensorRef::from_array_view((shape, &input.data[..])).unwrap(),
+            graph::REFINER_SCALE => TensorRef::from_array_view(([1_i64], &[1.0_f32][..])).unwrap(),
+        ]);
+        drop(outputs.unwrap());
+    }
+    let profile = std::fs::read(session.end_profiling().unwrap()).unwrap();
+    let events: Vec<Event> = serde_json::from_slice(&profile).unwrap();
+    let mut times: BTreeMap<&str, f64> = BTreeMap::new();
+    for event in &events {
+        if event.cat == "Node" && event.name.ends_with("_kernel_time") {
+            *times.entry(part(&event.name)).or_default() += event.dur / 1e6 / RUNS as f64;
+        }
+    }
+    for (part, seconds) in times {
+        let time = Duration::from_secs_f64(seconds);
+        line(&format!("{side}, fp32: {part}"), time, None);
+    }
+}
+
+/// What the runtime says of a node's run.
+#[derive(Deserialize)]
+struct Event {
+    cat: String,
+    name: String,
+    #[serde(default)]
+    dur: f64,
+}
+
+/// The part of the network that a node belongs to, by its name.
+fn part(node: &str) -> &'static str {
+    let first = node.split('/').next().unwrap_or_default();
+    if first.starts_with("refiner") {
+        return "refiner";
+    }
+    if first.contains("decoder") {
+        return "decoders";
+    }
+    let block = first.strip_prefix("block");
+    match block.and_then(|number| number.parse::<usize>().ok()) {
+        Some(0..2) => "encoder, stage 1",
+        Some(2..5) => "encoder, stage 2",
+        Some(5..21) => "encoder, stage 3",
+        Some(_) => "encoder, stage 4",
+        None if first == "embed" => "encoder, stage 1",
+        // Put in by the runtime, most of them in the refiner.
+        None => "reordering for convolutions",
     }
 }
 
@@ -82,8 +187,18 @@ fn imported(folder: &Path) -> Model {
     Model::read(&folder.join("bench").join(MANIFEST)).unwrap()
 }
 
-fn square(service: &Service, model: &Arc<Model>, side: usize, precision: Precision) {
-    let name = |what: &str| format!("{side}, {}: {what}", precision.id());
+fn square(
+    service: &Service,
+    model: &Arc<Model>,
+    side: usize,
+    precision: Precision,
+    refiner: Refiner,
+) {
+    let way = match refiner {
+        Refiner::Whole => "",
+        Refiner::Strips => " in strips",
+    };
+    let name = |what: &str| format!("{side}, {}{way}: {what}", precision.id());
     let key = Key {
         model: model.sha256.clone(),
         device: Device::Cpu,
@@ -95,7 +210,7 @@ fn square(service: &Service, model: &Arc<Model>, side: usize, precision: Precisi
         service.runtime().unwrap(),
         service.options().network_threads(),
     );
-    let build = || Engine::build(runtime, model.clone(), key.clone(), threads).unwrap();
+    let build = || Engine::build(runtime, model.clone(), key.clone(), threads, refiner).unwrap();
     let input = bench::picture(side, side);
     let mut times = Vec::new();
     let (_, peak, ()) = measured(|| {
@@ -107,7 +222,11 @@ fn square(service: &Service, model: &Arc<Model>, side: usize, precision: Precisi
     });
     line(&name("frame, the first"), times[0], None);
     line(&name(&format!("frame, run {RUNS}")), times[RUNS - 1], peak);
-    let estimate = model.memory(side, side, precision) as f64 / 1e6;
+    let estimate = match refiner {
+        Refiner::Whole => model.estimate(side, side, precision),
+        Refiner::Strips => model.in_strips(side, side, precision).unwrap(),
+    };
+    let estimate = estimate.total() as f64 / 1e6;
     println!("{:<44} {:>10} {estimate:>12.0}", name("planned"), "");
     line(&name("session, once more"), build().built(), None);
 }

@@ -3,9 +3,13 @@
 
     greenformer_reference.py SIDE OUT.json       sampled outputs at SIDE x SIDE
     greenformer_reference.py --check FOLDER      against the original engine's .npz files
-    greenformer_reference.py --time SIDE         seconds of the third run
+    greenformer_reference.py --time SIDE [COMMAND]
+                                                 seconds a frame here and in the corridorkey command,
+                                                 by turns, and their ratio
 
-Needs torch and numpy; no check runs it. It was written from a description of the network and
+Needs torch and numpy, and says how to get them where they are missing; no check runs it. COMMAND is
+target/release/corridorkey where none is given, and needs the ONNX Runtime of a bundle or
+CORRIDORKEY_ORT_DYLIB. The script was written from a description of the network and
 shares nothing with src/network/greenformer: tokens stay in raster order, the decoders are computed
 as they were trained, and normalisation is PyTorch's own. With --check it was within 3e-6 of the
 original engine; with 1024 it then made tests/golden/greenformer1024.json, which
@@ -16,13 +20,19 @@ make as well, bit for bit.
 """
 import json
 import math
+import os
 import pathlib
+import subprocess
 import sys
+import tempfile
 import time
 
-import numpy as np
-import torch
-import torch.nn.functional as F
+try:
+    import numpy as np
+    import torch
+    import torch.nn.functional as F
+except ImportError as error:
+    sys.exit(f"{error}; make an environment for it: python3 -m venv V && V/bin/pip install torch numpy")
 
 GRID = 128
 ENDS = (1, 4, 20, 23)
@@ -214,13 +224,38 @@ def check(folder):
             print(f"{path.stem}: alpha {worst[0]:.2e}, fg {worst[1]:.2e}")
 
 
-def measure(side):
+ROUNDS = 5
+
+
+def measure(side, command):
+    """PyTorch and the command by turns, so that both meet the same machine; the least of each counts."""
     weights, x = Weights(), picture(side)
-    for _ in range(3):
-        begin = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        network(weights, picture(64))  # makes every tensor
+        counters = {f"{name}.bn.num_batches_tracked": torch.tensor(0) for name in ("alpha_decoder", "fg_decoder")}
+        torch.save({"state_dict": weights | counters}, f"{folder}/stand-in.pth")
+        # Only what is asked for: no model, library or setting of the user's own.
+        surroundings = os.environ | {"CORRIDORKEY_MODELS": folder, "CORRIDORKEY_THREADS": str(torch.get_num_threads())}
+
+        def run(*arguments):
+            done = subprocess.run([command, *arguments, "--json"], env=surroundings, stdout=subprocess.PIPE, text=True)
+            if done.returncode != 0:
+                sys.exit(f"{command} {' '.join(arguments)} failed: {done.stdout}")
+            return json.loads(done.stdout.strip().splitlines()[-1])
+
+        run("models", "import", f"{folder}/stand-in.pth", "--id", "stand-in", "--folder", folder)
+        times = {"PyTorch": [], "CorridorKey": []}
         network(weights, x)
-        seconds = time.perf_counter() - begin
-    print(f"{side}: {seconds:.3f} s with {torch.get_num_threads()} threads")
+        for _ in range(ROUNDS):
+            begin = time.perf_counter()
+            network(weights, x)
+            times["PyTorch"].append(time.perf_counter() - begin)
+            answer = run("benchmark", "--model", "stand-in", "--size", f"{side}x{side}", "--device", "cpu", "--runs", "2")
+            times["CorridorKey"].append(answer["measured"][0]["least_ms"] / 1e3)
+    print(f"{side} x {side}, {torch.get_num_threads()} threads, least and median seconds of {ROUNDS} turns")
+    for name, seconds in times.items():
+        print(f"{name:<12} {min(seconds):7.3f} {sorted(seconds)[ROUNDS // 2]:7.3f}")
+    print(f"ratio        {min(times['CorridorKey']) / min(times['PyTorch']):7.3f}")
 
 
 if __name__ == "__main__":
@@ -228,7 +263,9 @@ if __name__ == "__main__":
         case ["--check", folder]:
             check(folder)
         case ["--time", side]:
-            measure(int(side))
+            measure(int(side), pathlib.Path(__file__).parents[1] / "target/release/corridorkey")
+        case ["--time", side, command]:
+            measure(int(side), command)
         case [side, target]:
             sample(int(side), target)
         case _:

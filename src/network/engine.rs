@@ -16,11 +16,12 @@ use super::greenformer::graph;
 use super::greenformer::import::Imported;
 use super::greenformer::weights::WeightsFile;
 use super::half;
-use super::model::{Graph, Kind, Model};
+use super::model::{Graph, Kind, Model, Refiner};
 use super::onnx::Dimension;
 use super::probes::memory_was_short;
 use super::runtime::{self, Given, Runtime, Wanted};
 use super::session::{Key, panic_text};
+use super::strips::{Orders, Strips};
 use super::tiled::{self, Tiled};
 use super::{Control, POLL};
 use crate::keyer::{NetworkInput, Planes, Prediction};
@@ -47,22 +48,29 @@ enum Network {
     Whole(Session),
     /// In tiles, see [`tiles`](super::tiles).
     Tiled(Box<Tiled>),
+    /// With the refiner in strips, see [`strips`](super::strips).
+    Strips(Box<Strips>),
 }
 
 impl Engine {
-    /// Builds the session for `key`.
+    /// Builds the session for `key`. `refiner` is of account for imported checkpoints only.
     ///
     /// # Errors
     /// Those of [`Model::load`]; [`Error::Input`] for a size that the graph does not take;
     /// [`Error::OutOfMemory`]; [`Error::Session`].
-    pub fn build(runtime: &Runtime, model: Arc<Model>, key: Key, threads: usize) -> Result<Self> {
+    pub fn build(
+        runtime: &Runtime,
+        model: Arc<Model>,
+        key: Key,
+        threads: usize,
+        refiner: Refiner,
+    ) -> Result<Self> {
         let begun = Instant::now();
-        let (network, refiner_rank) = match &model.kind {
+        let (network, rank) = match &model.kind {
             Kind::Onnx => stored(runtime, &model, &key, threads)?,
-            Kind::Greenformer(imported) => (
-                Network::Whole(built(runtime, &model, imported, &key, threads)?),
-                1,
-            ),
+            Kind::Greenformer(imported) => {
+                (built(runtime, &model, imported, &key, threads, refiner)?, 1)
+            }
         };
         let name = |name: &str| {
             CString::new(name).map_err(|_| Error::ModelGraph {
@@ -71,7 +79,7 @@ impl Engine {
             })
         };
         let refiner = match &model.refiner {
-            Some(refiner) => Some((name(refiner)?, vec![1; refiner_rank])),
+            Some(refiner) => Some((name(refiner)?, vec![1; rank])),
             None => None,
         };
         Ok(Self {
@@ -115,15 +123,25 @@ impl Engine {
                 break network;
             }
         };
-        let options =
-            RunOptions::new().map_err(|error| failure(&self.model, &self.key, &error, false))?;
+        let options = orders().map_err(|error| failure(&self.model, &self.key, &error, false))?;
+        let [usual, last] = &options;
         let begun = Instant::now();
         let network: &mut Network = &mut guard;
         let ran = stoppable(&options, control, || {
             let session = match network {
                 Network::Whole(session) => session,
                 Network::Tiled(tiled) => {
-                    return tiled.run(&options, input, &mut alpha, &mut foreground);
+                    return tiled.run(usual, input, &mut alpha, &mut foreground);
+                }
+                Network::Strips(strips) => {
+                    let orders = Orders { usual, last };
+                    return strips.run(
+                        &orders,
+                        input,
+                        refiner_strength,
+                        &mut alpha,
+                        &mut foreground,
+                    );
                 }
             };
             let shape = |channels| [1, channels, height as i64, width as i64];
@@ -153,7 +171,7 @@ impl Engine {
                     values: &mut foreground,
                 },
             ];
-            runtime::run(session, &options, &given, &mut wanted)
+            runtime::run(session, usual, &given, &mut wanted)
         })?;
         let took = begun.elapsed();
         drop(guard);
@@ -204,10 +222,18 @@ impl Engine {
     }
 }
 
+/// How the runtime is told to run; with the second the session also gives back the memory that it
+/// worked in, which it keeps for its next run otherwise.
+fn orders() -> ort::Result<[RunOptions; 2]> {
+    let mut last = RunOptions::new()?;
+    last.set("memory.enable_memory_arena_shrinkage", "cpu:0")?;
+    Ok([RunOptions::new()?, last])
+}
+
 /// Runs `work` in a thread and tells the runtime to stop it when `control` says so. The outer
 /// error is [`Error::Aborted`] or [`Error::Thread`], the inner one the work's own.
 fn stoppable<T: Send>(
-    options: &RunOptions,
+    options: &[RunOptions],
     control: &dyn Control,
     work: impl FnOnce() -> T + Send,
 ) -> Result<T> {
@@ -229,8 +255,10 @@ fn stoppable<T: Send>(
             if !aborted && control.aborted() {
                 aborted = true;
                 // If even this fails there is nothing left but to let the run end by itself.
-                if let Err(error) = options.terminate() {
-                    log::warn!("a run could not be stopped: {error}");
+                for options in options {
+                    if let Err(error) = options.terminate() {
+                        log::warn!("a run could not be stopped: {error}");
+                    }
                 }
             }
         }
@@ -334,7 +362,7 @@ fn computing<'a>(graph: &'a [u8], key: &Key) -> ort::Result<Cow<'a, [u8]>> {
     })
 }
 
-/// The session of an imported checkpoint: the graph is made for this size, and takes its weights
+/// The network of an imported checkpoint: its graphs are made for this size, and take their weights
 /// out of the one file that all sizes share.
 fn built(
     runtime: &Runtime,
@@ -342,7 +370,8 @@ fn built(
     imported: &Imported,
     key: &Key,
     threads: usize,
-) -> Result<Session> {
+    refiner: Refiner,
+) -> Result<Network> {
     imported.prove()?;
     let weights = WeightsFile::open(&model.path)?;
     let options = graph::Options {
@@ -351,25 +380,36 @@ fn built(
         precision: key.precision,
         device: key.device,
     };
-    let bytes = graph::build(&weights, &options)?;
     let folder = model
         .path
         .parent()
         .unwrap_or(Path::new(""))
         .to_string_lossy();
-    let session = || -> ort::Result<Session> {
-        runtime
-            .builder(key.device, threads)?
-            .with_config_entry(
-                "session.model_external_initializers_file_folder_path",
-                &folder,
-            )?
-            // Arranging the matrices for the kernels would give every session a copy of its own.
-            // Left as they are they stay pages of the one file, and cost a twentieth more time.
-            .with_config_entry("session.disable_prepacking", "1")?
-            .commit_from_memory(&bytes)
+    let session = |bytes: Vec<u8>| {
+        let session = || -> ort::Result<Session> {
+            runtime
+                .builder(key.device, threads)?
+                .with_config_entry(
+                    "session.model_external_initializers_file_folder_path",
+                    &folder,
+                )?
+                // Arranging the matrices for the kernels would give every session a copy of its
+                // own. Left as they are they stay pages of the one file, and cost a twentieth more
+                // time.
+                .with_config_entry("session.disable_prepacking", "1")?
+                .commit_from_memory(&bytes)
+        };
+        session().map_err(|error| failure(model, key, &error, true))
     };
-    session().map_err(|error| failure(model, key, &error, true))
+    Ok(match refiner {
+        Refiner::Whole => Network::Whole(session(graph::build(&weights, &options)?)?),
+        Refiner::Strips => {
+            let coarse = session(graph::strips::coarse(&weights, &options)?)?;
+            let layers = session(graph::strips::layers(&weights, &options)?)?;
+            let strips = Strips::new(coarse, layers, &weights, &options, threads)?;
+            Network::Strips(Box::new(strips))
+        }
+    })
 }
 
 fn session(

@@ -13,7 +13,8 @@
 //! * `half`: a stored network in 16-bit floats.
 //! * [`session`]: the engines that are kept, and for how long.
 //! * [`cache`]: the predictions that are kept.
-//! * [`tiles`]: how a frame that is too large for one piece falls into several.
+//! * [`tiles`]: how a frame that is too large for one piece falls into several; `strips` does the
+//!   same for the refiner of CorridorKey's own network.
 //! * [`options`]: everything that environment variables can say.
 
 pub mod cache;
@@ -33,6 +34,7 @@ pub(crate) mod proto;
 pub mod runtime;
 pub mod service;
 pub mod session;
+mod strips;
 mod tiled;
 pub mod tiles;
 

@@ -58,7 +58,7 @@ use super::checksum;
 use super::device::{Precision, PrecisionChoice};
 use super::error::{Error, Result};
 use super::greenformer::import::{self, Imported};
-pub use super::greenformer::plan::Estimate;
+pub use super::greenformer::plan::{Estimate, Refiner};
 use super::greenformer::{graph, plan};
 use super::onnx::{self, Dimension, Port, Signature};
 use super::tiles::{Layout, Seams};
@@ -385,17 +385,17 @@ impl Model {
         })
     }
 
-    /// Memory that a session of this size will need, in bytes: the total of
+    /// Memory that a session of this size will need in one piece, in bytes: the total of
     /// [`Model::estimate`].
     pub fn memory(&self, width: usize, height: usize, precision: Precision) -> u64 {
         self.estimate(width, height, precision).total()
     }
 
-    /// Memory that a session of this size will need on a processor: a careful guess. A file that
+    /// Memory that a session of this size will need on a processor in one piece: a careful guess. A file that
     /// is not there counts for nothing; see [`Model::look`].
     pub fn estimate(&self, width: usize, height: usize, precision: Precision) -> Estimate {
         if let Kind::Greenformer(_) = self.kind {
-            return plan::processor(height, width, precision);
+            return plan::processor(height, width, precision, Refiner::Whole);
         }
         // The runtime holds the weights about twice: as read, and arranged for its kernels.
         let weights = std::fs::metadata(&self.path).map_or(0, |facts| facts.len()) * 2;
@@ -411,6 +411,34 @@ impl Model {
             _ => pixels.saturating_mul(self.bytes_per_pixel),
         };
         Estimate { weights, picture }
+    }
+
+    /// The same with the refiner in strips; `None` for models that have none of their own.
+    pub fn in_strips(&self, width: usize, height: usize, precision: Precision) -> Option<Estimate> {
+        match self.kind {
+            Kind::Greenformer(_) => {
+                Some(plan::processor(height, width, precision, Refiner::Strips))
+            }
+            Kind::Onnx => None,
+        }
+    }
+
+    /// How a picture of this size is worked so that it is within `budget` bytes if it can be, and
+    /// the memory that this needs: in one piece where that fits, else with the refiner in strips.
+    pub fn within(
+        &self,
+        width: usize,
+        height: usize,
+        precision: Precision,
+        budget: u64,
+    ) -> (Refiner, Estimate) {
+        let whole = self.estimate(width, height, precision);
+        match self.in_strips(width, height, precision) {
+            Some(strips) if whole.total() > budget && strips.total() < whole.total() => {
+                (Refiner::Strips, strips)
+            }
+            _ => (Refiner::Whole, whole),
+        }
     }
 
     /// The largest size of the shape `width` × `height` whose memory is within `budget` bytes and
@@ -432,7 +460,8 @@ impl Model {
             };
             let (w, h) = (scaled(width), scaled(height));
             let allowed = w.min(h) >= self.size_rule.min.max(1);
-            (allowed && self.memory(w, h, precision) <= budget).then_some((w, h))
+            let (_, needed) = self.within(w, h, precision, budget);
+            (allowed && needed.total() <= budget).then_some((w, h))
         })
     }
 

@@ -16,7 +16,7 @@ use super::device::{self, Device, DeviceChoice, Precision, PrecisionChoice, Sele
 use super::engine::Engine;
 use super::error::{Error, Result};
 use super::gate::{Gate, Permit};
-use super::model::Model;
+use super::model::{Model, Refiner};
 use super::models::Models;
 use super::options::{MB, Options};
 use super::probes::{Unfit, on_device};
@@ -391,15 +391,21 @@ impl Service {
         model: &Model,
         control: &dyn Control,
     ) -> Result<Lease<Engine>> {
-        let bytes = model.memory(key.width, key.height, key.precision);
+        let budget = self.options.session_bytes;
+        let (refiner, needed) = model.within(key.width, key.height, key.precision, budget);
+        let bytes = needed.total();
         let threads = self.options.network_threads();
         let (model, build_key) = (Arc::new(model.clone()), key.clone());
         self.sessions.acquire(key, bytes, control, move || {
-            let engine = Engine::build(runtime, model.clone(), build_key, threads)?;
+            let engine = Engine::build(runtime, model.clone(), build_key, threads, refiner)?;
             log::info!(
-                "prepared {} in {} ms",
+                "prepared {} in {} ms{}",
                 model.full_id(),
-                engine.built().as_millis()
+                engine.built().as_millis(),
+                match refiner {
+                    Refiner::Whole => "",
+                    Refiner::Strips => ", its refiner in strips",
+                }
             );
             Ok(engine)
         })
@@ -429,10 +435,8 @@ impl Service {
         if !width.is_multiple_of(multiple) || !height.is_multiple_of(multiple) {
             return Err(fail(format!("both sides must be multiples of {multiple}")));
         }
-        let (needed, budget) = (
-            model.memory(width, height, precision),
-            self.options.session_bytes,
-        );
+        let budget = self.options.session_bytes;
+        let needed = model.within(width, height, precision, budget).1.total();
         if needed > budget {
             return Err(Error::TooLarge {
                 model: model.id.clone(),

@@ -89,8 +89,8 @@ fn what_does_not_fit_is_said_with_what_does() {
     assert!(text.contains("100 MB"), "{text}");
     let small = line("512 x 256");
     assert_eq!(small[2..5], ["512 x 256", "1", "fp32"]);
-    assert_eq!((small[6].as_str(), small[8].as_str()), ("80 MB", "yes"));
-    assert_eq!(line("1024 x 512")[8], "no");
+    assert_eq!((small[6].as_str(), small[9].as_str()), ("80 MB", "yes"));
+    assert_eq!(line("1024 x 512")[9], "no");
 
     // The weights alone are beyond it.
     let none = plan(&desk, "1", &["base", "--size", "64x64"]).well();

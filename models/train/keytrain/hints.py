@@ -81,8 +81,8 @@ def automatic_hint(draw: Draw, rgb: Tensor, blue: Tensor) -> Tensor:
 def make_hint(draw: Draw, alpha: Tensor, rgb: Tensor, blue: Tensor, cluttered: Tensor, marked: Tensor) -> Tensor:
     """One hint a picture.  Shots with clutter only get hints that can tell what to leave out.
 
-    Shots with tracking marks are not keyed without a hint: nothing but the hint tells a lone mark
-    from a lone prop, and without one the network would have to learn to keep both.
+    Shots with tracking marks never come without a hint, nor with one that misses nine tenths of the
+    subject: nothing else tells a lone mark from a lone prop, and the network would have to learn to keep both.
     """
     good = coarse_hint(draw, alpha)
     near = torch.where(draw.chance(0.6) > 0, blur(alpha, draw.spread(0.4, 4)), alpha)
@@ -94,7 +94,8 @@ def make_hint(draw: Draw, alpha: Tensor, rgb: Tensor, blue: Tensor, cluttered: T
     hint = torch.where(free & (kind > 0.83) & (kind <= 0.90), automatic_hint(draw, rgb, blue), hint)
     hint = torch.where(free & (marked < 0.5) & (kind > 0.90) & (kind <= 0.98), torch.zeros_like(hint), hint)
     hint = torch.where(free & (kind > 0.98), torch.ones_like(hint), hint)
-    return hint
+    missed = (hint * alpha).sum((1, 2, 3), keepdim=True) < 0.1 * alpha.sum((1, 2, 3), keepdim=True)
+    return torch.where((marked > 0.5) & missed, near, hint)
 
 
 def covering_hint(alpha: Tensor) -> Tensor:

@@ -78,7 +78,7 @@ def unsteadiness(one: Tensor, other: Tensor, alpha: Tensor) -> Tensor:
     Given are their errors, so that pictures that were moved by parts of a pixel, whose truths differ
     a little, can be compared too.  Partial cover counts most: that is where the eye sees a shimmer.
     """
-    soft = unknown(alpha) + 3 * partial(alpha)
+    soft = unknown(alpha) + partial(alpha)
     difference = one.float() - other.float()
     return (difference.abs() * (1 + 2 * soft)).mean() + (difference.square() * (1 + 6 * soft)).mean()
 

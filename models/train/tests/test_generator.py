@@ -91,6 +91,10 @@ def test_hints_cover_good_wrong_and_empty():
     assert (cluttered - alpha).abs().mean() < error.mean()
     marked = make_hint(draw, alpha, rgb, off, off, off + 1)
     assert marked.amax((1, 2, 3)).min() > 0, "a shot with tracking marks and an empty hint"
+    thread = torch.zeros_like(alpha)
+    thread[..., 96:98] = 1  # what eroding leaves nothing of
+    assert (make_hint(draw, thread, rgb, off, off, off) * thread).sum((1, 2, 3)).min() == 0
+    assert (make_hint(draw, thread, rgb, off, off, off + 1) * thread).sum((1, 2, 3)).min() > 0.1 * 2 * 192
 
 
 def test_curves():

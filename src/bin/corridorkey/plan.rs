@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use corridorkey::error::{Error, Result};
 use corridorkey::keyer::{Geometry, Resolution, Size, SizeRule};
-use corridorkey::network::model::Estimate;
+use corridorkey::network::model::{Estimate, Refiner};
 use corridorkey::network::models::Models;
 use corridorkey::network::options::MB;
 use corridorkey::network::{Device, Model, Precision};
@@ -69,7 +69,11 @@ struct Row {
     /// Tiles that it is worked in.
     tiles: usize,
     precision: Precision,
+    /// How it is worked so that it fits, if it can be, and what that needs.
+    refiner: Refiner,
     memory: Estimate,
+    /// What it needs with the refiner in strips, for models that have one of their own.
+    strips: Option<Estimate>,
     /// Why there cannot be such a session.
     refusal: Option<Refusal>,
     /// The largest size of the same shape that there can be one for.
@@ -107,7 +111,7 @@ fn rows(model: &Model, asked: &[Size], budget: u64) -> Result<Vec<Row>> {
         let most = most(content, rule)?;
         for &precision in &model.precisions {
             let Size { width, height } = network;
-            let memory = model.estimate(width, height, precision);
+            let (refiner, memory) = model.within(width, height, precision, budget);
             let refusal = if network.long() > rule.max_long {
                 Some(Refusal::Longest(rule.max_long))
             } else {
@@ -119,7 +123,9 @@ fn rows(model: &Model, asked: &[Size], budget: u64) -> Result<Vec<Row>> {
                 network,
                 tiles: model.layout(width, height).map_or(1, |tiles| tiles.count()),
                 precision,
+                refiner,
                 memory,
+                strips: model.in_strips(width, height, precision),
                 refusal,
                 largest: largest.map(|(width, height)| Size::new(width, height)),
             });
@@ -144,10 +150,12 @@ fn report(plans: &[(Model, Vec<Row>)], problems: &[Error], budget: u64) -> Value
             "resolution": row.setting.map(|(_, resolution)| resolution.id()),
             "network": size(row.network),
             "tiles": row.tiles,
+            "strips": row.refiner == Refiner::Strips,
             "precision": row.precision.id(),
             "weights_bytes": row.memory.weights,
             "picture_bytes": row.memory.picture,
             "total_bytes": row.memory.total(),
+            "strips_bytes": row.strips.map(Estimate::total),
             "fits": row.refusal.is_none(),
             "largest": row.largest.map(size),
         })
@@ -193,7 +201,7 @@ fn table(plans: &[(Model, Vec<Row>)], problems: &[Error], budget: u64) -> String
     text
 }
 
-const HEAD: [&str; 10] = [
+const HEAD: [&str; 11] = [
     "plate",
     "resolution",
     "network",
@@ -202,6 +210,7 @@ const HEAD: [&str; 10] = [
     "weights",
     "picture",
     "total",
+    "in strips",
     "fits",
     "largest that fits",
 ];
@@ -215,11 +224,16 @@ fn cells(row: &Row) -> [String; HEAD.len()] {
         row.setting
             .map_or_else(none, |(_, resolution)| resolution.id().to_owned()),
         size(row.network),
-        row.tiles.to_string(),
+        match row.refiner {
+            Refiner::Whole => row.tiles.to_string(),
+            Refiner::Strips => "strips".into(),
+        },
         row.precision.id().to_owned(),
         megabytes(row.memory.weights),
         megabytes(row.memory.picture),
         megabytes(row.memory.total()),
+        row.strips
+            .map_or_else(none, |strips| megabytes(strips.total())),
         match row.refusal {
             None => "yes".into(),
             Some(Refusal::Budget) => "no".into(),

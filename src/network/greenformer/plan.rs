@@ -1,16 +1,20 @@
 //! How much memory a session will need, known before there is one.
 //!
-//! On a processor it is the weights, and what is alive when it is most: in a residual block of the
-//! refiner, where four pictures of 64 channels and twelve planes are held at once. Everything
-//! before is smaller, since attention never holds all scores and the decoders work at a quarter of
-//! the size. Measured with ONNX Runtime 1.28, memory pattern off, arena on, as growth of the
-//! process in MB:
+//! On a processor it is the weights, and what is alive when it is most. In one piece that is in a
+//! residual block of the refiner, where four pictures of 64 channels and twelve planes are held at
+//! once. With the refiner in strips it is two such pictures, or what the decoders need, which is
+//! about as much. Everything before is smaller, since attention never holds all scores and the
+//! decoders work one after the other at a quarter of the size. Measured with ONNX Runtime 1.28,
+//! memory pattern off, arena on, as growth of the process in MB:
 //!
-//! | size, fp32 | 256 × 256 | 512 × 512 | 960 × 544 | 1024 × 1024 |
-//! |---|---|---|---|---|
-//! | measured | 375 | 590 | 877 | 1456 |
-//! | estimated | 373 | 590 | 876 | 1455 |
+//! | fp32 | 512 × 512 | 1024 × 1024 | 2048 × 2048 |
+//! |---|---|---|---|
+//! | in one piece, measured | 594 | 1502 | |
+//! | in one piece, estimated | 590 | 1455 | 4915 |
+//! | in strips, measured | 486 | 1045 | |
+//! | in strips, estimated | 490 | 1014 | 3070 |
 
+use super::graph::strips::ROWS;
 use super::tensors::{self, REFINER, WIDTH};
 use crate::network::device::Precision;
 
@@ -20,8 +24,23 @@ const PICTURES: u64 = 4;
 const PLANES: u64 = 12;
 /// Numbers of the positional embedding for a pixel: a token has 16 of them.
 const POSITION: u64 = WIDTH as u64 / 16;
+/// Bytes for a pixel where the refiner works in strips: two pictures of [`REFINER`] channels, the
+/// planes, and what the session before it keeps.
+const STRIPS: u64 = 640;
+/// Bytes for a column of a strip: given and answered, each also in the order that the runtime's
+/// convolutions want.
+const STRIP: u64 = 4 * REFINER as u64 * (2 * 48 + 2 * ROWS as u64);
 /// The runtime's own needs in bytes.
 const RUNTIME: u64 = 20_000_000;
+
+/// How the refiner is worked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refiner {
+    /// In one piece with the rest of the network.
+    Whole,
+    /// Strip by strip, which needs less memory.
+    Strips,
+}
 
 /// A session's memory in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,20 +61,31 @@ impl Estimate {
 }
 
 /// What a session on a processor needs for a picture of `height` × `width` pixels.
-pub fn processor(height: usize, width: usize, precision: Precision) -> Estimate {
+pub fn processor(height: usize, width: usize, precision: Precision, refiner: Refiner) -> Estimate {
     // The positional embedding is held at the picture's size, whatever the stored one is.
     let stored = tensors::specs(0).into_iter();
     let numbers: u64 = stored.map(|spec| spec.len() as u64).sum();
-    let (a_number, a_pixel) = match precision {
-        Precision::Fp32 => (4, 4 * (PICTURES * REFINER as u64 + PLANES + POSITION)),
+    let a_number = match precision {
+        Precision::Fp32 => 4,
         // Measured: the runtime computes most of it in 32 bits all the same, and so holds the
         // weights in both precisions and the pictures in either.
-        Precision::Fp16 => (7, 900),
+        Precision::Fp16 => 7,
+    };
+    let (a_pixel, a_column) = match (refiner, precision) {
+        (Refiner::Whole, Precision::Fp32) => {
+            (4 * (PICTURES * REFINER as u64 + PLANES + POSITION), 0)
+        }
+        (Refiner::Whole, Precision::Fp16) => (900, 0),
+        (Refiner::Strips, _) => (STRIPS, STRIP),
     };
     let pixels = (height as u64).saturating_mul(width as u64);
+    let columns = (width as u64).saturating_mul(a_column);
     Estimate {
         weights: a_number * numbers,
-        picture: pixels.saturating_mul(a_pixel).saturating_add(RUNTIME),
+        picture: pixels
+            .saturating_mul(a_pixel)
+            .saturating_add(columns)
+            .saturating_add(RUNTIME),
     }
 }
 
@@ -65,19 +95,32 @@ mod tests {
 
     #[test]
     fn it_grows_with_the_picture_and_the_weights_do_not() {
-        let [small, large] = [512, 1024].map(|side| processor(side, side, Precision::Fp32));
+        let [small, large] =
+            [512, 1024].map(|side| processor(side, side, Precision::Fp32, Refiner::Whole));
         assert_eq!(small.weights, large.weights);
         assert!(large.weights > 280_000_000 && large.weights < 285_000_000);
         assert_eq!(large.picture - RUNTIME, 4 * (small.picture - RUNTIME));
         assert_eq!(
-            processor(64, 96, Precision::Fp16),
-            processor(96, 64, Precision::Fp16)
+            processor(64, 96, Precision::Fp16, Refiner::Whole),
+            processor(96, 64, Precision::Fp16, Refiner::Whole)
         );
     }
 
     #[test]
+    fn large_pictures_need_less_in_strips() {
+        for precision in [Precision::Fp32, Precision::Fp16] {
+            let [whole, strips] = [Refiner::Whole, Refiner::Strips]
+                .map(|refiner| processor(2048, 2048, precision, refiner));
+            assert_eq!(whole.weights, strips.weights);
+            assert!(strips.picture < whole.picture * 4 / 5, "{strips:?}");
+        }
+    }
+
+    #[test]
     fn a_size_beyond_all_measure_is_a_large_number_and_no_accident() {
-        let endless = processor(usize::MAX, usize::MAX, Precision::Fp32);
-        assert_eq!(endless.total(), u64::MAX);
+        for refiner in [Refiner::Whole, Refiner::Strips] {
+            let endless = processor(usize::MAX, usize::MAX, Precision::Fp32, refiner);
+            assert_eq!(endless.total(), u64::MAX);
+        }
     }
 }

@@ -270,6 +270,21 @@ impl Builder<'_> {
         Value(output)
     }
 
+    /// A node of the `SkipLayerNormalization` kind: its fourth output, the sum of its first two
+    /// inputs, and its first.
+    pub(super) fn sum_and_result(
+        &mut self,
+        domain: &str,
+        operator: &str,
+        inputs: &[&Value],
+        set: Settings<'_>,
+    ) -> (Value, Value) {
+        let result = format!("{}/{operator}.{}", self.part, self.nodes.len());
+        let sum = format!("{result}.sum");
+        self.push(domain, operator, inputs, &[&result, "", "", &sum], set);
+        (Value(sum), Value(result))
+    }
+
     /// A node whose outputs are outputs of the graph.
     pub(super) fn outputs(
         &mut self,

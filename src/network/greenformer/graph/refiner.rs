@@ -6,10 +6,12 @@ use crate::network::device::Device;
 use crate::network::error::Result;
 use crate::network::greenformer::tensors::{DILATIONS, REFINER};
 
-const GROUPS: usize = 8;
-const EPSILON: f32 = 1e-5;
+/// Groups of channels that are normalised together.
+pub const GROUPS: usize = 8;
+/// Added to their variance.
+pub const EPSILON: f32 = 1e-5;
 /// What the network was trained to multiply the refinement by.
-const GAIN: f32 = 10.0;
+pub const GAIN: f32 = 10.0;
 
 /// Writes the graph's outputs from the `input` `[1, 4, H, W]` and the `logits` `[1, 4, H, W]`, which
 /// are in 32 bits.
