@@ -107,6 +107,7 @@ impl Run {
             key: Some(&key),
             plate: Some(plate),
             hint: Some(hint),
+            ..Layers::default()
         };
         let scale = PixelScale::ONE;
         let composition = Composition::new(output, self.encoding, layers, scale).unwrap();
