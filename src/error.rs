@@ -32,14 +32,6 @@ pub enum Error {
         /// What is wrong and what to do.
         reason: String,
     },
-    /// Something that the artist wants to see cannot be shown.
-    #[error("cannot open {}: {reason}", path.display())]
-    Open {
-        /// The file or folder.
-        path: PathBuf,
-        /// What is wrong and what to do.
-        reason: String,
-    },
     /// The host gave no image, or one that cannot be keyed.
     #[error("{0}")]
     Clip(String),
@@ -90,7 +82,6 @@ impl Error {
             Self::Usage(_) => "usage",
             Self::Input { .. } => "input",
             Self::Output { .. } => "output",
-            Self::Open { .. } => "open",
             Self::Clip(_) => "clip",
             Self::Keyer(error) => error.code(),
             Self::Network(error) => error.code(),
@@ -131,7 +122,7 @@ impl Error {
             _ if self.is_abort() => 130,
             Self::Usage(_) => 2,
             Self::Input { .. } | Self::Clip(_) => 3,
-            Self::Output { .. } | Self::Open { .. } => 4,
+            Self::Output { .. } => 4,
             Self::Network(crate::network::Error::Install { .. }) => 4,
             Self::Network(_) | Self::Download { .. } | Self::DownloadAltered { .. } => 5,
             Self::Keyer(_) | Self::Host(_) | Self::Plugin(_) | Self::Aborted => 6,

@@ -67,29 +67,6 @@ fn warming_up_builds_the_session_that_the_first_frame_needs() {
 }
 
 #[test]
-fn without_a_screen_the_buttons_say_where_things_are() {
-    // The headless host says that it runs without a screen.
-    let library = load(
-        &common::bundle_with_test_models("opening"),
-        HostOptions {
-            background: true,
-            ..HostOptions::strict()
-        },
-    );
-    let bounds = frame(64, 48);
-    let node = instance(&library, Context::General, &plate(bounds, FLOAT), None);
-    for (button, part) in [("openLog", "corridorkey"), ("help", "index.html")] {
-        assert!(node.press(button).is_err(), "{button}");
-        let said = node.message().expect("it says why").text;
-        assert!(
-            said.contains("cannot open") && said.to_lowercase().contains(part),
-            "{said}"
-        );
-    }
-    library.assert_clean();
-}
-
-#[test]
 fn hosts_that_hide_half_of_the_panel_have_no_trouble_with_it() {
     let library = load(
         &common::bundle_with_test_models("hidden"),

@@ -6,13 +6,13 @@ use ofx::{
 };
 
 use super::parameters::{
-    ANALYSE_SCREEN, HELP, OPEN_LOG, PURGE_CACHES, REFRESH_STATUS, SCREEN_MEASURE, SCREEN_PICK,
-    STATUS_DEVICE, STATUS_MODEL, STATUS_READING, STATUS_SIZE, STATUS_TIME, WARM_UP,
+    ANALYSE_SCREEN, PURGE_CACHES, REFRESH_STATUS, SCREEN_MEASURE, SCREEN_PICK, STATUS_DEVICE,
+    STATUS_MODEL, STATUS_READING, STATUS_SIZE, STATUS_TIME, WARM_UP,
 };
 use super::status::Report;
 use super::{
-    BACKGROUND, HINT, INSIDE, OUTPUT, OUTSIDE, SOURCE, Settings, analyse, colour, guides, opener,
-    region, render, status,
+    BACKGROUND, HINT, INSIDE, OUTPUT, OUTSIDE, SOURCE, Settings, analyse, colour, guides, region,
+    render, status,
 };
 use crate::error::Result;
 use crate::keyer::{Association, HintMissing, HintSource, Output, ScreenColour, ScreenMeasure};
@@ -113,8 +113,6 @@ pub(super) fn instance_changed(effect: Effect<'_>, change: &InstanceChanged) -> 
         PURGE_CACHES => render::purge(),
         ANALYSE_SCREEN => analyse::store_screen(effect, change.time)?,
         WARM_UP => render::warm_up(effect, change.time)?,
-        OPEN_LOG => opener::open_log_folder(effect)?,
-        HELP => opener::open_help(effect)?,
         REFRESH_STATUS => {}
         // The labels themselves: setting them comes back here.
         STATUS_MODEL | STATUS_DEVICE | STATUS_SIZE | STATUS_TIME | STATUS_READING => {

@@ -12,7 +12,6 @@ mod frame;
 mod guides;
 mod instead;
 pub mod logging;
-mod opener;
 pub mod parameters;
 mod patience;
 mod read;

@@ -553,20 +553,6 @@ pub static TABLE: &[Parameter] = &[
         Group::Status,
         Kind::Button,
     ),
-    parameter(
-        OPEN_LOG,
-        "Open Log Folder",
-        "Shows the folder in which the plug-in writes what went wrong.",
-        Group::Status,
-        Kind::Button,
-    ),
-    parameter(
-        HELP,
-        "Help",
-        "Opens the description of every control that came with the plug-in.",
-        Group::Status,
-        Kind::Button,
-    ),
 ];
 
 /// Id of the choice where the screen's colour is known from.
@@ -577,10 +563,6 @@ pub const SCREEN_PICK: &str = "screenPick";
 pub const ANALYSE_SCREEN: &str = "analyseScreen";
 /// Id of the button that makes the first frame fast.
 pub const WARM_UP: &str = "warmUp";
-/// Id of the button that shows the log.
-pub const OPEN_LOG: &str = "openLog";
-/// Id of the button that shows the help.
-pub const HELP: &str = "help";
 /// Id of the label that names the model.
 pub const STATUS_MODEL: &str = "statusModel";
 /// Id of the label that names the device.
