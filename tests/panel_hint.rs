@@ -281,7 +281,9 @@ fn a_missing_hint_is_an_error_or_the_nearest_never_nothing() {
     let node = node(&library, &plate(bounds, FLOAT), None);
     node.connect(
         "Hint",
-        on_frames(bounds, (10.0, 40.0), |time| time != 20.0 && time <= 30.0),
+        on_frames(bounds, (10.0, 40.0), |time| {
+            (10.0..=30.0).contains(&time) && time != 20.0
+        }),
     )
     .unwrap();
     node.set_str("output", "matte").unwrap();
