@@ -4,7 +4,13 @@
 //!
 //!     CORRIDORKEY_DEV_PLATES=… cargo test --test automatic_hint -- --ignored --nocapture
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a measurement that prints a table"
+)]
 
 mod common;
 

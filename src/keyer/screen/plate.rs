@@ -163,7 +163,7 @@ impl Cells {
             .map(|(value, _)| *value)
             .collect();
         seen.sort_by(f32::total_cmp);
-        let stray = seen.len() / 50;
+        let stray = seen.len() / 500;
         (seen[stray], seen[seen.len() - 1 - stray])
     }
 
