@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 use corridorkey::keyer::colour::srgb::{self, Negative};
 use corridorkey::keyer::despeckle::{CleanUp, Mask};
 use corridorkey::keyer::{
-    Composition, Encoding, FinishSettings, Fit, Geometry, HintChannel, Key, Layers, Light, Look,
-    Normalisation, Output, PixelScale, Planes, Pool, Prediction, Resolution, Screen, Size,
-    SizeRule, detect, finish, hint_from_clip, hint_from_screen, prepare,
+    Backing, Composition, Detail, Encoding, FinishSettings, Fit, Geometry, HintChannel, Key,
+    Layers, Light, Look, MatteShape, Normalisation, Output, PixelScale, Planes, Plate, Pool,
+    Prediction, Resolution, Screen, Size, SizeRule, detect, finish, finish_with, hint_from_clip,
+    hint_from_screen, prepare,
 };
 
 #[path = "keyer/plain.rs"]
@@ -41,6 +42,7 @@ fn main() {
         encodings();
         for size in [HD, UHD] {
             frame(size);
+            controls(size);
         }
     });
 }
@@ -351,6 +353,70 @@ fn frame(size: Size) {
             _ => None,
         };
         report(&name(stage), pixels, &time, plain);
+    }
+}
+
+/// What the controls behind the network cost.
+fn controls(size: Size) {
+    let pixels = size.area();
+    let pool = Pool::new(1 << 30);
+    let (plate, prediction) = picture(size);
+    let exact = geometry(size, &own_size(), Resolution::Auto);
+    let linear = Encoding::Linear;
+    let backing = Backing::new(&plate, linear, &prediction.alpha, &exact).unwrap();
+    let original = FinishSettings::default();
+    let restored = FinishSettings {
+        detail: Some(Detail::default()),
+        restore_range: true,
+        ..original
+    };
+    let shape = |clip_black, gamma, grow, blur| MatteShape {
+        clip_black,
+        clip_white: 1.0,
+        gamma,
+        grow,
+        blur,
+    };
+    for (stage, shape, settings) in [
+        ("original's settings", MatteShape::NEUTRAL, original),
+        ("detail and range", MatteShape::NEUTRAL, restored),
+        (
+            "the same, clipped, gamma",
+            shape(0.1, 1.3, 0.0, 0.0),
+            restored,
+        ),
+        (
+            "the same, shrunk by 2.5",
+            shape(0.1, 1.3, -2.5, 0.0),
+            restored,
+        ),
+        (
+            "the same, blurred by 2",
+            shape(0.1, 1.3, -2.5, 2.0),
+            restored,
+        ),
+        (
+            "the same, grown by 20, blurred by 10",
+            shape(0.1, 1.3, 20.0, 10.0),
+            restored,
+        ),
+    ] {
+        let mut image = vec![0.0_f32; pixels * 4];
+        let time = measure(|| {
+            let settings = FinishSettings { shape, ..settings };
+            let own = Plate {
+                rows: &plate,
+                encoding: linear,
+                backing: &backing,
+                guide: None,
+            };
+            let (rows, green) = (0..size.height, Screen::Green);
+            let plate = Some(own);
+            let key = finish_with(&prediction, &exact, green, &settings, rows, plate, &pool);
+            compose(Output::Processed, linear, &key.unwrap(), &mut image);
+            black_box(&image);
+        });
+        report(&format!("{size} processed, {stage}"), pixels, &time, None);
     }
 }
 

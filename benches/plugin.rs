@@ -136,20 +136,48 @@ fn frame(library: &Library, width: i32, height: i32) {
         100.0 * (whole - network) / whole
     );
 
+    let step = |step: usize| Value::Double(0.1 * step as f64);
+    again(&node, "despill", &mut |at| {
+        node.set("despillStrength", step(at)).unwrap();
+    });
+    again(&node, "clip black", &mut |at| {
+        node.set("clipBlack", step(at)).unwrap();
+    });
+    again(&node, "gamma", &mut |at| {
+        node.set("matteGamma", step(at + 5)).unwrap();
+    });
+    again(&node, "the output", &mut |at| {
+        let output = ["processed", "foreground"][at % 2];
+        node.set_str("output", output).unwrap();
+    });
+    node.set_str("output", "processed").unwrap();
+    node.set_str("holeSize", "400").unwrap();
+    node.set("edgeBlur", Value::Double(2.0)).unwrap();
+    again(&node, "shrink, with blur and holes on", &mut |at| {
+        node.set("shrinkGrow", Value::Double(-(at as f64) - 1.5))
+            .unwrap();
+    });
+}
+
+/// Times renders from the stored prediction, a control changed before each.
+fn again(node: &Instance, what: &str, change: &mut dyn FnMut(usize)) {
     let mut stages = Vec::new();
     let mut wall = Vec::new();
     for step in 0..=FRAMES {
-        node.set("despillStrength", Value::Double(0.1 * step as f64))
-            .unwrap();
-        let time = render(&node);
+        change(step);
+        let time = render(node);
         if step > 0 {
             wall.push(time);
-            let line = line(&node);
+            let line = line(node);
             assert!(line.starts_with("stored"), "the network ran again: {line}");
             note(&mut stages, &line);
         }
     }
-    print(&mut stages, &mut wall, "re-render after a despill change");
+    print(
+        &mut stages,
+        &mut wall,
+        &format!("re-render after a change of {what}"),
+    );
 }
 
 fn render(node: &Instance) -> f64 {

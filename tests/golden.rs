@@ -59,7 +59,7 @@ fn despill_is_the_originals() {
     for (name, strength, method) in [
         ("despill_average_1", 1.0, DespillMethod::Average),
         ("despill_average_05", 0.5, DespillMethod::Average),
-        ("despill_max_1", 1.0, DespillMethod::Max),
+        ("despill_max_1", 1.0, DespillMethod::Limit),
     ] {
         let mut ours = plain.clone();
         let despill = Despill {

@@ -1,33 +1,38 @@
 //! The key: a prediction at the plate's size, its matte cleaned, its foreground freed from spill.
 //!
 //! A frame is large and memory is slow, so nothing is written that can be computed on the way:
-//! what [`finish`] does at once is what needs the whole picture (resizing, finding specks). The
-//! rest (softening the clean-up's edge, despill) happens row by row, when a row is read.
+//! what [`finish`] does at once is what needs the whole picture or neighbours (resizing, finding
+//! specks, moving edges). The rest (softening the clean-up's edge, tone, despill) happens row by
+//! row, when a row is read.
 
 use std::ops::Range;
 
-use super::despeckle::{CleanUp, Mask};
+use super::colour::Encoding;
+use super::despeckle::inside::{Depth, Inside};
 use super::despill::Despill;
 use super::error::{Error, Result};
 use super::geometry::Geometry;
+use super::guided::{self, GuideScratch};
 use super::image::{Planes, Size};
+use super::matte::{self, Matte};
 use super::restore::{Layer, Prediction, restore};
 use super::scratch::Pool;
-use super::settings::{FinishSettings, Screen};
+use super::settings::{FinishSettings, Screen, Upsampling};
 use super::shape::hold_to_masks;
+use super::source::{self, Plate, Restored};
 
 /// Alpha and foreground at the plate's size, for a range of its rows.
 #[derive(Debug)]
 pub struct Key<'a> {
     size: Size,
     rows: Range<usize>,
-    alpha: Layer<'a>,
+    matte: Matte<'a>,
     foreground: Layer<'a>,
-    mask: Option<Mask>,
     despill: Despill,
     /// What holds the finished matte, over the whole plate.
     inside: Option<Planes>,
     outside: Option<Planes>,
+    restored: Option<Restored<'a>>,
 }
 
 /// Makes the key of a prediction for the rows `rows` of the plate.
@@ -38,7 +43,8 @@ pub struct Key<'a> {
 /// is despeckled, the whole of it is looked at.
 ///
 /// # Errors
-/// When the prediction is not the geometry's, or the rows are not the plate's.
+/// When the prediction is not the geometry's, the rows are not the plate's, or the settings ask for
+/// what only the plate can give ([`finish_with`]).
 pub fn finish<'a>(
     prediction: &'a Prediction,
     geometry: &Geometry,
@@ -47,40 +53,71 @@ pub fn finish<'a>(
     rows: Range<usize>,
     pool: &'a Pool,
 ) -> Result<Key<'a>> {
+    finish_with(prediction, geometry, exchange, settings, rows, None, pool)
+}
+
+/// The same with the plate, whose own pixels come back into the foreground as the settings say.
+///
+/// # Errors
+/// Those of [`finish`].
+pub fn finish_with<'a>(
+    prediction: &'a Prediction,
+    geometry: &Geometry,
+    exchange: Screen,
+    settings: &FinishSettings,
+    rows: Range<usize>,
+    plate: Option<Plate<'a>>,
+    pool: &'a Pool,
+) -> Result<Key<'a>> {
     let size = geometry.plate;
-    let alpha_rows = match settings.despeckle {
-        Some(_) => 0..size.height,
-        None => rows.clone(),
+    if plate.is_none() && (settings.detail.is_some() || settings.restore_range) {
+        return Err(Error::MissingLayer {
+            output: "foreground",
+            layer: "plate",
+        });
+    }
+    let depth = settings
+        .detail
+        .map(|detail| Depth::new(&detail, settings.scale));
+    // The inside of the matte is found from its surroundings.
+    let reach = depth.map_or(0, |depth| depth.reach());
+    let matte_rows = matte::widened(size, &rows, reach);
+    let alpha_rows = matte::alpha_rows(size, settings, &matte_rows);
+    let (mut alpha, foreground) =
+        restore(prediction, geometry, exchange, &rows, &alpha_rows, pool)?;
+    if settings.upsampling == Upsampling::Guided && guided::enlarges(geometry) {
+        let known = plate.and_then(|plate| Some((plate, plate.guide?)));
+        let (plate, guide) =
+            known
+                .filter(|(_, guide)| guide.is_of(geometry))
+                .ok_or(Error::MissingLayer {
+                    output: "matte",
+                    layer: "guide of the plate",
+                })?;
+        alpha.for_rows(GuideScratch::default, |scratch, y, row| {
+            let read = |out: [&mut [f32]; 3]| plate.rows.read(y, 0, out);
+            guide.row(y, row, plate.encoding, scratch, read);
+        });
+    }
+    let matte = Matte::new(alpha, size, settings, &matte_rows, pool)?;
+    let despill = Despill {
+        screen: settings.screen,
+        strength: settings.despill_strength,
+        method: settings.despill_method,
     };
-    let (alpha, foreground) = restore(
-        prediction,
-        geometry,
-        exchange,
-        settings.upsampling,
-        &rows,
-        &alpha_rows,
-        pool,
-    )?;
-    let mask = settings.despeckle.map(|area| {
-        Mask::new(
-            size.width,
-            size.height,
-            |y| alpha.row(0, y),
-            &CleanUp::of_area(area),
-            settings.scale,
-        )
+    let detail = depth.map(|depth| {
+        let fill = |y, row: &mut [f32]| matte.solid_row(y, row);
+        Inside::new(size.width, &matte_rows, &depth, fill)
     });
+    let restored =
+        plate.and_then(|plate| Restored::new(plate, detail, settings.restore_range, despill));
     Ok(Key {
         size,
         rows,
-        alpha,
+        matte,
         foreground,
-        mask,
-        despill: Despill {
-            screen: settings.screen,
-            strength: settings.despill_strength,
-            method: settings.despill_method,
-        },
+        despill,
+        restored,
         inside: None,
         outside: None,
     })
@@ -132,25 +169,43 @@ impl Key<'_> {
 
     /// Alpha in row `y`, for the columns `x0 .. x0 + out.len()`.
     pub(super) fn alpha_row(&self, y: usize, x0: usize, out: &mut [f32]) {
-        out.copy_from_slice(&self.alpha.row(0, y)[x0..x0 + out.len()]);
-        if let Some(mask) = &self.mask {
-            mask.apply(y, x0, out);
-        }
+        self.matte.row(y, x0, out);
         let columns = x0..x0 + out.len();
         let [inside, outside] = [&self.inside, &self.outside]
             .map(|mask| mask.as_ref().map(|mask| &mask.row(0, y)[columns.clone()]));
         hold_to_masks(out, inside, outside);
     }
 
-    /// The foreground in row `y`, sRGB-encoded and straight, for the columns from `x0` on. The
-    /// three rows are equally long.
-    pub(super) fn foreground_row(&self, y: usize, x0: usize, out: [&mut [f32]; 3]) {
-        let mut out = out;
+    /// The network's foreground in row `y`, sRGB-encoded, straight and freed from spill, for the
+    /// columns from `x0` on. The three rows are equally long.
+    fn foreground_row(&self, y: usize, x0: usize, mut out: [&mut [f32]; 3]) {
+        self.network_row(y, x0, &mut out);
+        self.despill.row(out);
+    }
+
+    /// The finished foreground in row `y`, straight and in `encoding`, for the columns from `x0`
+    /// on, where the finished matte is `alpha`. All rows are equally long.
+    pub(super) fn colour_row(
+        &self,
+        y: usize,
+        x0: usize,
+        alpha: &[f32],
+        mut out: [&mut [f32]; 3],
+        encoding: Encoding,
+        scratch: &mut source::Scratch,
+    ) {
+        self.network_row(y, x0, &mut out);
+        match &self.restored {
+            Some(restored) => restored.row(y, x0, alpha, out, encoding, scratch),
+            None => source::plain(out, &self.despill, encoding),
+        }
+    }
+
+    fn network_row(&self, y: usize, x0: usize, out: &mut [&mut [f32]; 3]) {
         for (channel, out) in out.iter_mut().enumerate() {
             let row = self.foreground.row(channel, y);
             out.copy_from_slice(&row[x0..x0 + out.len()]);
         }
-        self.despill.row(out);
     }
 
     /// Alpha of the rows there are, as a picture of one plane.
@@ -162,7 +217,8 @@ impl Key<'_> {
         planes
     }
 
-    /// The foreground of the rows there are, sRGB-encoded and straight: three planes.
+    /// The network's foreground of the rows there are, sRGB-encoded, straight and freed from spill:
+    /// three planes. Nothing of the plate has come back in it.
     pub fn foreground(&self) -> Planes {
         let width = self.size.width;
         let mut planes = Planes::new(width, self.rows.len(), 3);

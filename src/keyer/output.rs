@@ -18,7 +18,8 @@
 //! Source of Processed and Composite: the original engine. For a linear host Processed is
 //! `to_linear(despilled) · alpha`, Composite `fg · a + bg · (1 - a)` in linear light over squares
 //! of 128 pixels, `(x / 128 + y / 128) mod 2`, of sRGB 0.15 and 0.55. Nothing is limited except by
-//! the curves, which read values below 0 as 0.
+//! the curves, which read what the network says below 0 as 0; what comes back of the plate
+//! ([`super::source`]) stays below 0.
 
 use std::ops::Range;
 
@@ -31,6 +32,7 @@ use super::image::{Planes, Size, Window};
 use super::key::Key;
 use super::screen::ScreenPlate;
 use super::settings::{Output, PixelScale};
+use super::source::Scratch;
 use super::status;
 
 /// The pictures that outputs are made of. Only those that an output shows are needed.
@@ -79,6 +81,7 @@ enum Picture<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct RowBuffer {
     planes: [Vec<f32>; 4],
+    scratch: Scratch,
 }
 
 impl RowBuffer {
@@ -87,11 +90,12 @@ impl RowBuffer {
         self.planes.each_ref().map(Vec::as_slice)
     }
 
-    fn resized(&mut self, length: usize) -> [&mut [f32]; 4] {
-        self.planes.each_mut().map(|plane| {
+    fn resized(&mut self, length: usize) -> ([&mut [f32]; 4], &mut Scratch) {
+        let planes = self.planes.each_mut().map(|plane| {
             plane.resize(length, 0.0);
             plane.as_mut_slice()
-        })
+        });
+        (planes, &mut self.scratch)
     }
 }
 
@@ -242,13 +246,12 @@ impl<'a> Composition<'a> {
 
     fn compose(&self, y: usize, columns: &Range<usize>, buffer: &mut RowBuffer) {
         let x0 = columns.start;
-        let [red, green, blue, alpha] = buffer.resized(columns.len());
+        let ([red, green, blue, alpha], scratch) = buffer.resized(columns.len());
         match self.picture {
             Picture::Processed(key) => {
                 key.alpha_row(y, x0, alpha);
-                key.foreground_row(y, x0, [&mut *red, &mut *green, &mut *blue]);
-                self.encoding
-                    .rows_from_srgb([&mut *red, &mut *green, &mut *blue]);
+                let rgb = [&mut *red, &mut *green, &mut *blue];
+                key.colour_row(y, x0, alpha, rgb, self.encoding, scratch);
                 for colour in [red, green, blue] {
                     for (colour, alpha) in colour.iter_mut().zip(alpha.iter()) {
                         *colour *= alpha;
@@ -257,8 +260,7 @@ impl<'a> Composition<'a> {
             }
             Picture::Foreground(key) => {
                 key.alpha_row(y, x0, alpha);
-                key.foreground_row(y, x0, [&mut *red, &mut *green, &mut *blue]);
-                self.encoding.rows_from_srgb([red, green, blue]);
+                key.colour_row(y, x0, alpha, [red, green, blue], self.encoding, scratch);
             }
             Picture::Matte(key) => {
                 key.alpha_row(y, x0, alpha);
@@ -268,10 +270,10 @@ impl<'a> Composition<'a> {
             }
             Picture::Composite(key, background) => {
                 key.alpha_row(y, x0, alpha);
-                key.foreground_row(y, x0, [&mut *red, &mut *green, &mut *blue]);
+                let rgb = [&mut *red, &mut *green, &mut *blue];
+                key.colour_row(y, x0, alpha, rgb, Encoding::Linear, scratch);
                 let front = [&mut *red, &mut *green, &mut *blue];
                 for (channel, colour) in front.into_iter().enumerate() {
-                    srgb::row_to_linear(colour, Negative::Clamp);
                     match background {
                         Some(background) => {
                             let row = &background.row(channel, y)[columns.clone()];

@@ -15,7 +15,7 @@ use super::geometry::Geometry;
 use super::image::{Planes, Window};
 use super::resample::{Kernel, Resampler, RowScratch, Source};
 use super::scratch::{Lease, Pool};
-use super::settings::{Screen, Upsampling};
+use super::settings::Screen;
 
 /// What the network said, at the network's size, row 0 at the top.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +61,24 @@ enum Picture<'a> {
 }
 
 impl Layer<'_> {
+    /// Changes the rows of the first plane, in parallel, if they were resized: `change(y, row)`.
+    pub(super) fn for_rows<S>(
+        &mut self,
+        scratch: impl Fn() -> S + Sync + Send,
+        change: impl Fn(&mut S, usize, &mut [f32]) + Sync,
+    ) {
+        let (first, width) = (self.first, self.width);
+        if let Picture::Restored(planes) = &mut self.picture {
+            planes
+                .plane_mut(0)
+                .par_chunks_exact_mut(width)
+                .enumerate()
+                .for_each_init(scratch, |scratch, (line, row)| {
+                    change(scratch, first + line, row);
+                });
+        }
+    }
+
     /// A row of a channel, in the plate's columns and rows.
     pub(super) fn row(&self, channel: usize, y: usize) -> &[f32] {
         let planes: &Planes = match &self.picture {
@@ -78,7 +96,6 @@ pub(super) fn restore<'a>(
     prediction: &'a Prediction,
     geometry: &Geometry,
     exchange: Screen,
-    upsampling: Upsampling,
     rows: &Range<usize>,
     alpha_rows: &Range<usize>,
     pool: &'a Pool,
@@ -107,7 +124,6 @@ pub(super) fn restore<'a>(
             layer(Picture::Network(&prediction.foreground), 0, order),
         ));
     }
-    let Upsampling::Lanczos = upsampling;
     let resampler = Resampler::new(Kernel::Lanczos4, geometry.content, plate);
     let mut alpha = pool.planes(width, alpha_rows.len(), 1)?;
     let mut foreground = pool.planes(width, rows.len(), 3)?;

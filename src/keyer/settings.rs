@@ -202,6 +202,8 @@ choice! {
     Upsampling, "upsampling" {
         /// Eight-tap Lanczos, as the original does it.
         Lanczos = "lanczos",
+        /// Alpha follows what the plate shows between the network's pixels ([`super::guided`]).
+        Guided = "guided",
     }
 }
 
@@ -210,8 +212,12 @@ choice! {
     DespillMethod, "despillMethod" {
         /// Whatever exceeds the mean of the other two channels.
         Average = "average",
+        /// Whatever exceeds their mean, the larger of them counted twice.
+        DoubleAverage = "doubleAverage",
         /// Whatever exceeds the larger of the other two channels: gentler.
-        Max = "max",
+        Limit = "limit",
+        /// As average, with the luminance of what was taken given back as grey.
+        Neutral = "neutral",
     }
 }
 
@@ -301,6 +307,11 @@ impl Output {
         !matches!(self, Self::Hint | Self::Screen)
     }
 
+    /// True when the output shows the foreground's colour.
+    pub const fn shows_foreground(self) -> bool {
+        matches!(self, Self::Processed | Self::Foreground | Self::Composite)
+    }
+
     /// True when the output holds data that no host may colour-convert.
     pub const fn is_data(self) -> bool {
         matches!(self, Self::Matte | Self::Hint)
@@ -329,6 +340,57 @@ impl Default for PixelScale {
     }
 }
 
+/// What an artist does to a matte after the network: its tone first, then its shape
+/// ([`super::matte`] has the order).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MatteShape {
+    /// Alpha up to this is 0.
+    pub clip_black: f32,
+    /// Alpha from this on is 1. At or below `clip_black` the matte is a hard step.
+    pub clip_white: f32,
+    /// Alpha to the power of `1 / gamma`: above 1 soft edges become more solid.
+    pub gamma: f32,
+    /// How far edges move outwards, in pixels at full scale; below 0 inwards.
+    pub grow: f32,
+    /// Standard deviation of the blur, in pixels at full scale.
+    pub blur: f32,
+}
+
+impl MatteShape {
+    /// The matte as the network gave it.
+    pub const NEUTRAL: Self = Self {
+        clip_black: 0.0,
+        clip_white: 1.0,
+        gamma: 1.0,
+        grow: 0.0,
+        blur: 0.0,
+    };
+}
+
+impl Default for MatteShape {
+    fn default() -> Self {
+        Self::NEUTRAL
+    }
+}
+
+/// Where the plate's own pixels stand in for the network's colour: inside the solid matte.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Detail {
+    /// Distance from the edge up to which nothing comes back, in pixels at full scale.
+    pub shrink: f32,
+    /// Width of the fade behind it, in pixels at full scale.
+    pub feather: f32,
+}
+
+impl Default for Detail {
+    fn default() -> Self {
+        Self {
+            shrink: 3.0,
+            feather: 7.0,
+        }
+    }
+}
+
 /// What happens to a prediction until it is a key.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FinishSettings {
@@ -340,8 +402,17 @@ pub struct FinishSettings {
     pub despill_method: DespillMethod,
     /// Islands of the matte with fewer pixels than this (at full scale) go; `None` keeps all.
     pub despeckle: Option<u32>,
+    /// Holes of the matte with fewer pixels than this (at full scale) are filled; `None` fills
+    /// none.
+    pub holes: Option<u32>,
+    /// Tone and shape of the matte.
+    pub shape: MatteShape,
     /// How the prediction comes back to the plate's size.
     pub upsampling: Upsampling,
+    /// Where the plate's own pixels come back; `None` for nowhere.
+    pub detail: Option<Detail>,
+    /// Whether the plate's light above 1 and below 0 comes back.
+    pub restore_range: bool,
     /// The render's pixels, for radii and areas.
     pub scale: PixelScale,
 }
@@ -355,7 +426,11 @@ impl Default for FinishSettings {
             despill_strength: 1.0,
             despill_method: DespillMethod::Average,
             despeckle: Some(400),
+            holes: None,
+            shape: MatteShape::NEUTRAL,
             upsampling: Upsampling::Lanczos,
+            detail: None,
+            restore_range: false,
             scale: PixelScale::ONE,
         }
     }
@@ -420,8 +495,8 @@ mod tests {
             "setting.unknown"
         );
         assert_eq!(
-            Upsampling::from_id("guided").unwrap_err().to_string(),
-            "\"guided\" is no choice of upsampling; use one of: lanczos"
+            Upsampling::from_id("bicubic").unwrap_err().to_string(),
+            "\"bicubic\" is no choice of upsampling; use one of: lanczos, guided"
         );
         assert!(
             Resolution::from_index(6)

@@ -244,6 +244,7 @@ fn blur_line(values: &mut [f32], amount: f32, scratch: &mut Scratch) {
     }
     let total = width + 2.0 * part;
     let reach = whole as isize;
+    let line = &mut scratch.line;
     let last = values.len() as isize - 1;
     for _ in 0..3 {
         line.clear();

@@ -225,7 +225,7 @@ fn size(answer: &Answer) -> u64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::keyer::{Prediction, Screen};
+    use crate::keyer::{Backing, Prediction, Screen};
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::{Duration, Instant};
 
@@ -238,6 +238,7 @@ mod tests {
             },
             screen: Screen::Green,
             exchange: Screen::Green,
+            backing: Backing::default(),
             hint: String::new(),
             device: String::new(),
             milliseconds: 0.0,

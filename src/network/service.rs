@@ -23,7 +23,7 @@ use super::probes::{Unfit, on_device};
 use super::runtime::{self, Library, Runtime};
 use super::session::{self, Key, Lease, Limits, Sessions};
 use super::{Control, check};
-use crate::keyer::{NetworkInput, Prediction, Screen};
+use crate::keyer::{Backing, NetworkInput, Prediction, Screen};
 
 /// What is to be predicted.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +62,8 @@ pub struct Answer {
     pub screen: Screen,
     /// The screen whose channel changed places with green in the network's input.
     pub exchange: Screen,
+    /// The light behind the subject, and whether the plate has light beyond 0..1.
+    pub backing: Backing,
     /// Where the hint came from, for the panel.
     pub hint: String,
     /// Where it ran, and why there, for the panel.

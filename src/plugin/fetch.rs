@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use super::sampler::Sampler;
-use crate::keyer::{Planes, Result};
+use crate::keyer::{Planes, PlateRows, Result};
 
 /// How pixels lie in canonical coordinates.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -106,6 +106,79 @@ pub(super) fn read(
         }
     });
     Ok(planes)
+}
+
+/// Reads rows of a plate over its frame when somebody wants them, as [`read`] reads all.
+pub(super) struct Reader<'a> {
+    image: Placed<'a>,
+    /// For a clip on another pixel grid.
+    sampler: Option<Sampler<'a>>,
+    region: RectI,
+    frame: RectI,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(image: &Placed<'a>, grid: &Grid, region: RectI, frame: RectI) -> Self {
+        let other = !image.grid.same(grid) && !region.is_empty();
+        Self {
+            image: *image,
+            sampler: other.then(|| Sampler::new(image, grid, region, &RGB)),
+            region,
+            frame,
+        }
+    }
+
+    /// Reads pixels of the region: `y` counts upwards, `x` from the region's left.
+    fn inside(&self, y: i32, x: usize, mut out: [&mut [f32]; 3]) {
+        let region = self.region;
+        let Some(sampler) = &self.sampler else {
+            let first = region.x1 + x as i32;
+            self.image.view.read_row(y, first, &RGB, &mut out);
+            return;
+        };
+        let mut whole = vec![0.0; 3 * region.width() as usize];
+        let rows = whole.chunks_exact_mut(region.width() as usize);
+        sampler.row(y.abs_diff(region.y2 - 1) as usize, rows.collect());
+        for (out, row) in out
+            .iter_mut()
+            .zip(whole.chunks_exact(region.width() as usize))
+        {
+            out.copy_from_slice(&row[x..x + out.len()]);
+        }
+    }
+}
+
+impl PlateRows for Reader<'_> {
+    fn read(&self, y: usize, x0: usize, mut out: [&mut [f32]; 3]) {
+        let region = self.region;
+        if region.is_empty() {
+            out.into_iter().for_each(|row| row.fill(0.0));
+            return;
+        }
+        let y = (self.frame.y2 - 1 - y as i32).clamp(region.y1, region.y2 - 1);
+        let left = region.x1.abs_diff(self.frame.x1) as usize;
+        let right = left + region.width() as usize;
+        let length = out[0].len();
+        // The part within the region; beside it at least the region's outermost pixel.
+        let from = x0.clamp(left, right - 1);
+        let to = (x0 + length).clamp(from + 1, right);
+        if from >= x0 && to <= x0 + length {
+            let columns = from - x0..to - x0;
+            let inner = out.each_mut().map(|row| &mut row[columns.clone()]);
+            self.inside(y, from - left, inner);
+            for row in out {
+                let (first, last) = (row[columns.start], row[columns.end - 1]);
+                row[..columns.start].fill(first);
+                row[columns.end..].fill(last);
+            }
+        } else {
+            let mut edge = [[0.0], [0.0], [0.0]];
+            self.inside(y, from - left, edge.each_mut().map(|one| &mut one[..]));
+            for (row, [edge]) in out.into_iter().zip(edge) {
+                row.fill(edge);
+            }
+        }
+    }
 }
 
 /// Calls `fill(row, one slice per channel)` for every row, in parallel.

@@ -109,9 +109,9 @@ impl Frame<'_> {
         let pixels = |size: Size| (size.width as u64).saturating_mul(size.height as u64);
         let frame = pixels(size(self.frame));
         // Three planes of the plate, one of the hint and one to shape it with, those of the masks,
-        // and four of the key at the plate's size.
+        // four of the key at the plate's size, and two more for a matte that is moved and blurred.
         let masks = self.guides.masks().count() as u64;
-        let planes = frame.saturating_mul(3 + 2 + masks + 4);
+        let planes = frame.saturating_mul(3 + 2 + masks + 4 + 2);
         // A guide is read whole: its channels, and the mask that is made of them.
         let whole = |guide: Guide<'_>| {
             let view = guide.placed.view;
@@ -141,6 +141,14 @@ impl Frame<'_> {
     pub(super) fn plate(&self) -> Result<Planes> {
         let plate = self.plate_as_it_is()?;
         Ok(self.stages.time("decode", || self.encoding.plate(plate)))
+    }
+
+    /// How [`plate`](Self::plate) is encoded.
+    pub(super) fn held(&self) -> Encoding {
+        match self.encoding.light() {
+            Light::Srgb => Encoding::Srgb,
+            Light::Linear => Encoding::Linear,
+        }
     }
 
     /// The plate as what is written is encoded.

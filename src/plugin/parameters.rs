@@ -7,8 +7,8 @@
 
 use super::settings::Settings;
 use crate::keyer::{
-    Encoding, HintChannel, HintMissing, HintShape, HintSource, OnFailure, Output, OutputColour,
-    Resolution, ScreenColour, ScreenMeasure, Upsampling,
+    DespillMethod, Detail, Encoding, HintChannel, HintMissing, HintShape, HintSource, MatteShape,
+    OnFailure, Output, OutputColour, Resolution, ScreenColour, ScreenMeasure, Upsampling,
 };
 use crate::network::{DeviceChoice, PrecisionChoice};
 
@@ -422,6 +422,61 @@ pub static TABLE: &[Parameter] = &[
             set: |settings, value| settings.refiner_strength = value as f32,
         },
     )),
+    animated(parameter(
+        "clipBlack",
+        "Clip Black",
+        "Alpha up to this becomes 0: cleans a grey screen.",
+        Group::Matte,
+        Kind::Double {
+            default: 0.0,
+            range: (0.0, 1.0),
+            set: |settings, value| settings.matte.clip_black = value as f32,
+        },
+    )),
+    animated(parameter(
+        "clipWhite",
+        "Clip White",
+        "Alpha from this on becomes 1: makes a thin subject solid.",
+        Group::Matte,
+        Kind::Double {
+            default: 1.0,
+            range: (0.0, 1.0),
+            set: |settings, value| settings.matte.clip_white = value as f32,
+        },
+    )),
+    animated(parameter(
+        "matteGamma",
+        "Matte Gamma",
+        "Above 1 soft edges become more solid, below 1 thinner; what is solid or empty stays.",
+        Group::Matte,
+        Kind::Double {
+            default: 1.0,
+            range: (0.1, 10.0),
+            set: |settings, value| settings.matte.gamma = value as f32,
+        },
+    )),
+    animated(parameter(
+        "shrinkGrow",
+        "Shrink/Grow",
+        "Moves the matte's edges outwards, or inwards below 0, in pixels of the full-size plate.",
+        Group::Matte,
+        Kind::Double {
+            default: 0.0,
+            range: (-50.0, 50.0),
+            set: |settings, value| settings.matte.grow = value as f32,
+        },
+    )),
+    animated(parameter(
+        "edgeBlur",
+        "Edge Blur",
+        "Blurs the matte after everything else: the deviation of a Gaussian, in pixels of the full-size plate.",
+        Group::Matte,
+        Kind::Double {
+            default: 0.0,
+            range: (0.0, 50.0),
+            set: |settings, value| settings.matte.blur = value as f32,
+        },
+    )),
     parameter(
         "despeckle",
         "Despeckle",
@@ -444,14 +499,42 @@ pub static TABLE: &[Parameter] = &[
             set: |settings, value| settings.despeckle_size = value.max(1).unsigned_abs(),
         },
     )),
+    animated(parameter(
+        "holeSize",
+        "Hole Size",
+        "Fills holes of the matte that are smaller than this, in pixels of the full-size plate; 0 fills none. Far from the subject's outline whatever is more than half solid becomes solid.",
+        Group::Matte,
+        Kind::Integer {
+            default: 0,
+            range: (0, 1_000_000),
+            slider: (0, 2000),
+            set: |settings, value| settings.hole_size = value.max(0).unsigned_abs(),
+        },
+    )),
     parameter(
         "upsampling",
         "Upsampling",
-        "How the network's result is brought to the size of the plate.",
+        "How the model's matte is brought to the size of a plate that is larger than what the model sees. Guided follows what the plate shows in between: finer hair.",
         Group::Matte,
-        Kind::Choice(&[choice("lanczos", "Lanczos")], |settings, index| {
-            settings.upsampling = at(Upsampling::ALL, index)
-        }),
+        Kind::Choice(
+            &[choice("lanczos", "Lanczos"), choice("guided", "Guided")],
+            |settings, index| settings.upsampling = at(Upsampling::ALL, index),
+        ),
+    ),
+    parameter(
+        "despillMethod",
+        "Despill Method",
+        "How much of the screen's colour a pixel may have: the mean of its other two channels, the mean with the larger counted twice, or the larger alone, which spares yellow and cyan. Neutral is Average with the brightness of what was removed given back as grey.",
+        Group::Foreground,
+        Kind::Choice(
+            &[
+                choice("average", "Average"),
+                choice("doubleAverage", "Double Average"),
+                choice("limit", "Limit"),
+                choice("neutral", "Neutral"),
+            ],
+            |settings, index| settings.despill_method = at(DespillMethod::ALL, index),
+        ),
     ),
     animated(parameter(
         "despillStrength",
@@ -464,6 +547,48 @@ pub static TABLE: &[Parameter] = &[
             set: |settings, value| settings.despill_strength = value as f32,
         },
     )),
+    parameter(
+        "sourceDetail",
+        "Source Detail",
+        "Brings the plate's own pixels back where the matte is solid: grain and texture, but also the screen's light that the model took out of the subject. Edges keep the model's colour.",
+        Group::Foreground,
+        Kind::Boolean {
+            default: false,
+            set: |settings, on| settings.source_detail = on,
+        },
+    ),
+    animated(parameter(
+        "detailShrink",
+        "Detail Shrink",
+        "Distance from the matte's edge up to which Source Detail brings nothing back, in pixels of the full-size plate.",
+        Group::Foreground,
+        Kind::Double {
+            default: 3.0,
+            range: (0.0, 100.0),
+            set: |settings, value| settings.detail.shrink = value as f32,
+        },
+    )),
+    animated(parameter(
+        "detailFeather",
+        "Detail Feather",
+        "Width of the fade from the model's colour to the plate's, in pixels of the full-size plate.",
+        Group::Foreground,
+        Kind::Double {
+            default: 7.0,
+            range: (0.0, 100.0),
+            set: |settings, value| settings.detail.feather = value as f32,
+        },
+    )),
+    parameter(
+        "restoreRange",
+        "Restore Range",
+        "Brings the plate's light above white and below black back, which the model cannot say: in solid areas as it is, above white also at edges, unmixed from the screen.",
+        Group::Foreground,
+        Kind::Boolean {
+            default: false,
+            set: |settings, on| settings.restore_range = on,
+        },
+    ),
     shaping(parameter(
         "output",
         "Output",
@@ -605,9 +730,15 @@ impl Default for Settings {
             device: DeviceChoice::ALL[0],
             precision: PrecisionChoice::ALL[0],
             refiner_strength: 0.0,
+            matte: MatteShape::NEUTRAL,
+            despill_method: DespillMethod::ALL[0],
             despill_strength: 0.0,
+            source_detail: false,
+            detail: Detail::default(),
+            restore_range: false,
             despeckle: false,
             despeckle_size: 0,
+            hole_size: 0,
             upsampling: Upsampling::ALL[0],
         };
         for parameter in TABLE {

@@ -7,6 +7,7 @@
 use std::sync::{Arc, LazyLock};
 
 use ofx::{Effect, Field, RectD, RectI, RenderArgs, Rendered, RowMut, Scale};
+use parking_lot::Mutex;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::background::BackgroundImage;
@@ -20,20 +21,30 @@ use super::status::{self, Report};
 use super::{OUTPUT, SOURCE, Settings, colour, region};
 use crate::error::{Error, Result};
 use crate::keyer::{
-    self, Bounds, Composition, Geometry, HintSource, Layers, OnFailure, Output, PixelScale, Planes,
-    Pool, Screen, ScreenPlate,
+    self, Backing, Bounds, Composition, Geometry, Guide, HintSource, Layers, OnFailure, Output,
+    PixelScale, Planes, Plate, Pool, Screen, ScreenPlate, Upsampling,
 };
 use crate::network::{Answer, Model, Request, Service};
 
 /// Scratch planes kept between frames, while there are frames: enough for one UHD frame in flight.
 static SCRATCH: LazyLock<Pool> = LazyLock::new(|| {
-    Service::global().at_rest(|| SCRATCH.purge());
+    Service::global().at_rest(|| {
+        SCRATCH.purge();
+        GUIDES.lock().clear();
+    });
     Pool::new(512 << 20)
 });
+
+/// What plates told of the last predictions that were brought to their size by it, by the
+/// predictions' keys. Made anew in a moment; kept so that a slider's next frame need not.
+static GUIDES: Mutex<Vec<(u128, Arc<Guide>)>> = Mutex::new(Vec::new());
+/// So many: an A and a B.
+const KEPT_GUIDES: usize = 2;
 
 /// Gives back all memory that is not in use.
 pub(super) fn purge() {
     Service::global().purge();
+    GUIDES.lock().clear();
     SCRATCH.purge();
 }
 
@@ -225,9 +236,40 @@ enum Picture {
 
 /// An answer, and what makes a key of it.
 struct Finish {
+    /// Under which the answer is kept.
+    key: u128,
     answer: Arc<Answer>,
     geometry: Geometry,
     screen: Screen,
+}
+
+impl Finish {
+    /// What the plate tells of this answer's alpha: kept, or found now; `None` where it is not
+    /// asked for.
+    fn guide(&self, frame: &Frame<'_>) -> Result<Option<Arc<Guide>>> {
+        if frame.settings.upsampling != Upsampling::Guided {
+            return Ok(None);
+        }
+        let kept = GUIDES
+            .lock()
+            .iter()
+            .find(|(key, _)| *key == self.key)
+            .cloned();
+        if let Some((_, guide)) = kept {
+            return Ok(Some(guide));
+        }
+        let plate = frame.plate()?;
+        let alpha = &self.answer.prediction.alpha;
+        let look = || Guide::new(&plate, frame.held(), alpha, &self.geometry);
+        let guide = Arc::new(frame.stages.time("guide", look)?);
+        let mut guides = GUIDES.lock();
+        guides.insert(0, (self.key, guide.clone()));
+        let count = guides.len().min(KEPT_GUIDES);
+        let released = guides.split_off(count);
+        drop(guides);
+        drop(released);
+        Ok(Some(guide))
+    }
 }
 
 impl Shown {
@@ -319,6 +361,7 @@ impl Network {
             reading: frame.reading(Some(screen), &answer.hint),
         };
         let finish = Finish {
+            key,
             answer,
             geometry: self.geometry,
             screen,
@@ -429,6 +472,13 @@ impl Network {
             .stages
             .time("network", || service.predict(&request, patience))?;
         SCRATCH.give(input.data);
+        // Read anew: kept while the network works, the plate would be the most that a frame needs.
+        let alpha = &outcome.prediction.alpha;
+        let backing = service.install(|| {
+            let plate = frame.plate()?;
+            let look = || Backing::new(&plate, frame.held(), alpha, &self.geometry);
+            Ok::<_, Error>(frame.stages.time("backing", look)?)
+        })?;
         let mut device = outcome.device.name().to_owned();
         for note in &outcome.notes {
             device.push_str("; ");
@@ -436,6 +486,7 @@ impl Network {
         }
         Ok(Answer {
             prediction: outcome.prediction,
+            backing,
             screen,
             exchange,
             hint,
@@ -453,6 +504,11 @@ fn write(frame: &Frame<'_>, shown: &Shown, window: RectI, rows: Vec<RowMut<'_>>)
     let columns = left..left + window.width() as usize;
     let mode = frame.settings.output;
 
+    let own = fetch::Reader::new(&frame.plate, &frame.grid, frame.region, frame.frame);
+    let guide = match &shown.picture {
+        Picture::Key(finish) => finish.guide(frame)?,
+        Picture::Hint(_) | Picture::Screen(_) => None,
+    };
     let key = match &shown.picture {
         Picture::Hint(_) | Picture::Screen(_) => None,
         Picture::Key(finish) => {
@@ -461,11 +517,22 @@ fn write(frame: &Frame<'_>, shown: &Shown, window: RectI, rows: Vec<RowMut<'_>>)
             let Answer {
                 prediction,
                 exchange,
+                backing,
                 ..
             } = &*finish.answer;
             let geometry = &finish.geometry;
-            let make =
-                || keyer::finish(prediction, geometry, *exchange, &settings, wanted, &SCRATCH);
+            let plate = Plate {
+                rows: &own,
+                encoding: frame.encoding,
+                backing,
+                guide: guide.as_deref(),
+            };
+            let make = || {
+                let plate = Some(plate);
+                keyer::finish_with(
+                    prediction, geometry, *exchange, &settings, wanted, plate, &SCRATCH,
+                )
+            };
             let key = frame.stages.time("key", make)?;
             let masks = match frame.settings.masks_on_matte {
                 true => frame.masks()?,

@@ -4,9 +4,9 @@
 //! there are parameters, hosts or time.
 
 use crate::keyer::{
-    DespillMethod, Encoding, FinishSettings, HintChannel, HintMissing, HintShape, HintSource,
-    OnFailure, Output, OutputColour, PixelScale, Resolution, Screen, ScreenColour, ScreenMeasure,
-    Upsampling,
+    DespillMethod, Detail, Encoding, FinishSettings, HintChannel, HintMissing, HintShape,
+    HintSource, MatteShape, OnFailure, Output, OutputColour, PixelScale, Resolution, Screen,
+    ScreenColour, ScreenMeasure, Upsampling,
 };
 use crate::network::{DeviceChoice, PrecisionChoice};
 
@@ -47,14 +47,26 @@ pub struct Settings {
     pub precision: PrecisionChoice,
     /// Weight of the refiner, 0–3, for models that have one.
     pub refiner_strength: f32,
-    /// Despill, 0 (off) to 1.
-    pub despill_strength: f32,
+    /// Tone and shape of the matte.
+    pub matte: MatteShape,
     /// Whether small islands of the matte are removed.
     pub despeckle: bool,
     /// Islands below this many full-scale pixels are removed.
     pub despeckle_size: u32,
+    /// Holes below this many full-scale pixels are filled; 0 fills none.
+    pub hole_size: u32,
     /// How the prediction comes to plate size.
     pub upsampling: Upsampling,
+    /// What counts as spill.
+    pub despill_method: DespillMethod,
+    /// Despill, 0 (off) to 1.
+    pub despill_strength: f32,
+    /// Whether the plate's own pixels come back where the matte is solid.
+    pub source_detail: bool,
+    /// How far inside.
+    pub detail: Detail,
+    /// Whether the plate's light above 1 and below 0 comes back.
+    pub restore_range: bool,
 }
 
 impl Settings {
@@ -65,12 +77,18 @@ impl Settings {
 
     /// The part that shapes the finished picture but not what the network sees.
     pub fn finish(&self, screen: Screen, scale: PixelScale) -> FinishSettings {
+        let colour = self.output.shows_foreground();
         FinishSettings {
             screen,
             despill_strength: self.despill_strength,
-            despill_method: DespillMethod::Average,
+            despill_method: self.despill_method,
             despeckle: self.despeckle.then_some(self.despeckle_size),
+            holes: (self.hole_size > 0).then_some(self.hole_size),
+            shape: self.matte,
             upsampling: self.upsampling,
+            // Only a picture with the foreground's colour shows them.
+            detail: (colour && self.source_detail).then_some(self.detail),
+            restore_range: colour && self.restore_range,
             scale,
         }
     }

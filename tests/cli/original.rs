@@ -102,6 +102,10 @@ fn an_imported_checkpoint_gives_the_originals_pictures() {
             "despeckle=false",
             "--set",
             "despillStrength=0",
+            "--set",
+            "sourceDetail=false",
+            "--set",
+            "restoreRange=false",
         ],
     );
     key(
@@ -113,6 +117,10 @@ fn an_imported_checkpoint_gives_the_originals_pictures() {
             "despeckleSize=200",
             "--set",
             "despillStrength=1",
+            "--set",
+            "sourceDetail=false",
+            "--set",
+            "restoreRange=false",
         ],
     );
 

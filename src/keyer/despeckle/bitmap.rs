@@ -46,6 +46,34 @@ impl Bitmap {
         bitmap
     }
 
+    /// The same for rows that `fill` writes.
+    pub(super) fn filled(
+        width: usize,
+        height: usize,
+        threshold: f32,
+        fill: impl Fn(usize, &mut [f32]) + Sync,
+    ) -> Self {
+        let mut bitmap = Self::new(width, height);
+        let words = bitmap.words;
+        if words == 0 {
+            return bitmap;
+        }
+        bitmap
+            .bits
+            .par_chunks_exact_mut(words)
+            .enumerate()
+            .for_each_init(
+                || vec![0.0; width],
+                |row, (y, bits)| {
+                    fill(y, row);
+                    for (word, values) in bits.iter_mut().zip(row.chunks(64)) {
+                        *word = word_above(values, threshold);
+                    }
+                },
+            );
+        bitmap
+    }
+
     pub(super) fn width(&self) -> usize {
         self.width
     }

@@ -9,6 +9,7 @@
 //! anywhere), on bits. The blur and the product are done for the rows that are wanted.
 
 mod bitmap;
+pub(super) mod inside;
 mod islands;
 pub(super) mod regions;
 mod soften;
@@ -58,7 +59,27 @@ impl Mask {
         clean_up: &CleanUp,
         scale: PixelScale,
     ) -> Self {
-        let mut bitmap = Bitmap::above(width, height, 0.5, row);
+        let bitmap = Bitmap::above(width, height, 0.5, row);
+        Self::of(bitmap, clean_up, scale)
+    }
+
+    /// Finds what is kept of a matte's complement, `1 - alpha`: where it is cleaned away there was
+    /// a hole. The same rules hold: holes of fewer pixels than the area go, and around those that
+    /// are kept, and around the outside, all stays as it is.
+    pub fn of_holes<'a>(
+        width: usize,
+        height: usize,
+        row: impl Fn(usize) -> &'a [f32] + Sync,
+        clean_up: &CleanUp,
+        scale: PixelScale,
+    ) -> Self {
+        // What is exactly between both, or no number, is on the other side then: it matters to
+        // nobody.
+        let bitmap = Bitmap::above(width, height, 0.5, row).inverted();
+        Self::of(bitmap, clean_up, scale)
+    }
+
+    fn of(mut bitmap: Bitmap, clean_up: &CleanUp, scale: PixelScale) -> Self {
         islands::remove_small(&mut bitmap, f64::from(clean_up.area) * scale.x * scale.y);
         // No scale makes a radius larger than this; a broken one must not either.
         const LARGEST: f64 = 1024.0;

@@ -1,0 +1,264 @@
+//! The light of the screen behind the subject, and whether a plate has light beyond 0..1.
+//!
+//! Both are looked at once, when the network runs, and kept with its answer. The screen's light is
+//! a coarse grid: the mean of the plate, in linear light, where the network says that there is
+//! nothing in front of it, spread smoothly over where there is.
+
+use rayon::prelude::*;
+
+use super::colour::Encoding;
+use super::error::Result;
+use super::geometry::Geometry;
+use super::image::Planes;
+use super::plate::finite;
+
+/// Cells along the longer side.
+const CELLS: usize = 24;
+/// Rows and columns that are looked at for the screen's light, along the longer side.
+const SAMPLES: usize = 1024;
+/// Alpha below which there is nothing in front of the screen.
+const CLEAR: f32 = 0.01;
+
+/// See the [module](self). The default knows of no screen and of no light beyond 0..1.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Backing {
+    /// Three planes of cells, linear light; `None` where no screen is seen.
+    grid: Option<Planes>,
+    /// Plate's pixels in a cell.
+    cell: [f32; 2],
+    beyond: bool,
+}
+
+/// What the rows of one line of cells hold.
+#[derive(Clone)]
+struct Line {
+    /// Sums of red, green and blue, and the number of samples, cell by cell.
+    sums: Vec<[f64; 4]>,
+    beyond: bool,
+}
+
+impl Backing {
+    /// Looks at a plate (three planes in `encoding`) with the network's alpha for it.
+    ///
+    /// # Errors
+    /// When a picture has other planes than said, or is not the geometry's.
+    pub fn new(
+        plate: &Planes,
+        encoding: Encoding,
+        alpha: &Planes,
+        geometry: &Geometry,
+    ) -> Result<Self> {
+        plate.check("plate", &[3], "3")?;
+        plate.check_size("plate", geometry.plate)?;
+        alpha.check("predicted alpha", &[1], "1")?;
+        alpha.check_size("predicted alpha", geometry.network)?;
+        let size = plate.size();
+        let side = size.long().div_ceil(CELLS);
+        let (across, down) = (size.width.div_ceil(side), size.height.div_ceil(side));
+        let stride = size.long().div_ceil(SAMPLES);
+        // Where a plate's pixel lies in the network's picture.
+        let column = |x: usize| (2 * x + 1) * geometry.content.width / (2 * size.width);
+        let row = |y: usize| (2 * y + 1) * geometry.content.height / (2 * size.height);
+        let lines: Vec<Line> = (0..down)
+            .into_par_iter()
+            .map(|line| {
+                let mut out = Line {
+                    sums: vec![[0.0; 4]; across],
+                    beyond: false,
+                };
+                let mut rgb = [0, 1, 2].map(|_| vec![0.0; size.width]);
+                for y in line * side..((line + 1) * side).min(size.height) {
+                    for (channel, out) in rgb.iter_mut().enumerate() {
+                        for (out, value) in out.iter_mut().zip(plate.row(channel, y)) {
+                            *out = finite(*value);
+                        }
+                    }
+                    encoding.rows_to_linear(rgb.each_mut().map(Vec::as_mut_slice));
+                    let outside = |row: &Vec<f32>| row.iter().any(|v| *v < 0.0 || *v > 1.0);
+                    out.beyond |= rgb.iter().any(outside);
+                    if y % stride != 0 {
+                        continue;
+                    }
+                    let alpha = alpha.row(0, row(y));
+                    for x in (0..size.width).step_by(stride) {
+                        if alpha[column(x)] < CLEAR {
+                            let sum = &mut out.sums[x / side];
+                            for (sum, row) in sum.iter_mut().zip(&rgb) {
+                                *sum += f64::from(row[x]);
+                            }
+                            sum[3] += 1.0;
+                        }
+                    }
+                }
+                out
+            })
+            .collect();
+        Ok(Self {
+            grid: spread(&lines, across),
+            cell: [side as f32; 2],
+            beyond: lines.iter().any(|line| line.beyond),
+        })
+    }
+
+    /// Whether the plate has light below 0 or above 1.
+    pub fn beyond(&self) -> bool {
+        self.beyond
+    }
+
+    /// The screen's light in the columns from `x0` on of row `y`, linear between the cells'
+    /// middles; 0 where no screen is seen.
+    pub(super) fn row(&self, y: usize, x0: usize, length: usize, out: &mut [Vec<f32>; 3]) {
+        for (channel, out) in out.iter_mut().enumerate() {
+            out.clear();
+            let Some(grid) = &self.grid else {
+                out.resize(length, 0.0);
+                continue;
+            };
+            let (above, below, down) = neighbours(y, self.cell[1], grid.height());
+            let (above, below) = (grid.row(channel, above), grid.row(channel, below));
+            out.extend((x0..x0 + length).map(|x| {
+                let (left, right, across) = neighbours(x, self.cell[0], grid.width());
+                let mean = |row: &[f32]| row[left] + across * (row[right] - row[left]);
+                let (above, below) = (mean(above), mean(below));
+                above + down * (below - above)
+            }));
+        }
+    }
+}
+
+/// The two cells whose middles a pixel lies between, and how far it is from the first.
+fn neighbours(pixel: usize, cell: f32, cells: usize) -> (usize, usize, f32) {
+    let position = ((pixel as f32 + 0.5) / cell - 0.5).clamp(0.0, (cells - 1) as f32);
+    let first = position as usize;
+    (first, (first + 1).min(cells - 1), position - first as f32)
+}
+
+/// Means of the samples around each cell, nearer ones counting more.
+fn spread(lines: &[Line], across: usize) -> Option<Planes> {
+    let known: Vec<(usize, usize, [f64; 4])> = lines
+        .iter()
+        .enumerate()
+        .flat_map(|(y, line)| {
+            line.sums
+                .iter()
+                .enumerate()
+                .map(move |(x, sum)| (x, y, *sum))
+        })
+        .filter(|(_, _, sum)| sum[3] > 0.0)
+        .collect();
+    if known.is_empty() {
+        return None;
+    }
+    let mut grid = Planes::new(across, lines.len(), 3);
+    for y in 0..lines.len() {
+        for x in 0..across {
+            let mut total = [0.0; 4];
+            for (column, line, sum) in &known {
+                let square = (x.abs_diff(*column).pow(2) + y.abs_diff(*line).pow(2)) as f64;
+                let weight = (1.0 + square).powi(-3);
+                for (total, sum) in total.iter_mut().zip(sum) {
+                    *total += weight * sum;
+                }
+            }
+            for channel in 0..3 {
+                grid.row_mut(channel, y)[x] = (total[channel] / total[3]) as f32;
+            }
+        }
+    }
+    Some(grid)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::geometry::{Fit, SizeRule};
+    use super::super::image::Size;
+    use super::super::settings::Resolution;
+    use super::*;
+
+    fn geometry(size: Size) -> Geometry {
+        let rule = SizeRule {
+            fit: Fit::Aspect,
+            multiple: 32,
+            min: 32,
+            max_long: 128,
+            auto_long: 128,
+        };
+        Geometry::new(size, size, &rule, Resolution::Auto).unwrap()
+    }
+
+    /// A screen that is lit from the left, and a subject in the middle of it.
+    fn scene(size: Size, subject: f32) -> (Planes, Planes, Geometry) {
+        let geometry = geometry(size);
+        let mut plate = Planes::new(size.width, size.height, 3);
+        let inside = |u: f32, v: f32| (u - 0.5).hypot(v - 0.5) < 0.25;
+        for y in 0..size.height {
+            for x in 0..size.width {
+                let (u, v) = (x as f32 / size.width as f32, y as f32 / size.height as f32);
+                for channel in 0..3 {
+                    let screen = [0.05, 0.6, 0.1][channel] * (1.3 - 0.6 * u);
+                    plate.row_mut(channel, y)[x] = if inside(u, v) { subject } else { screen };
+                }
+            }
+        }
+        let network = geometry.network;
+        let mut alpha = Planes::new(network.width, network.height, 1);
+        for y in 0..network.height {
+            for x in 0..network.width {
+                let (u, v) = (
+                    x as f32 / geometry.content.width as f32,
+                    y as f32 / geometry.content.height as f32,
+                );
+                // A little more than the subject, as a soft edge is.
+                alpha.row_mut(0, y)[x] = if (u - 0.5).hypot(v - 0.5) < 0.28 {
+                    1.0
+                } else {
+                    0.0
+                };
+            }
+        }
+        (plate, alpha, geometry)
+    }
+
+    #[test]
+    fn the_screen_is_continued_behind_the_subject() {
+        let size = Size::new(240, 160);
+        let (plate, alpha, geometry) = scene(size, 0.5);
+        let backing = Backing::new(&plate, Encoding::Linear, &alpha, &geometry).unwrap();
+        assert!(!backing.beyond());
+        let mut rows = [vec![], vec![], vec![]];
+        for y in [5, 80, 155] {
+            backing.row(y, 0, 240, &mut rows);
+            for x in (0..240).step_by(17) {
+                for channel in 0..3 {
+                    let light = [0.05, 0.6, 0.1][channel] * (1.3 - 0.6 * x as f32 / 240.0);
+                    let found = rows[channel][x];
+                    assert!(
+                        (found / light - 1.0).abs() < 0.15,
+                        "{x} {y}: {found} {light}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn light_beyond_white_and_black_is_found_and_no_screen_is_none() {
+        let size = Size::new(70, 50);
+        for (value, beyond) in [(0.5, false), (1.0, false), (1.5, true), (-0.01, true)] {
+            let (mut plate, alpha, geometry) = scene(size, 0.5);
+            plate.row_mut(1, 25)[35] = value;
+            let backing = Backing::new(&plate, Encoding::Linear, &alpha, &geometry).unwrap();
+            assert_eq!(backing.beyond(), beyond, "{value}");
+        }
+        let (mut plate, mut alpha, geometry) = scene(size, 0.5);
+        alpha.data_mut().fill(1.0);
+        plate.data_mut()[3] = f32::NAN;
+        let backing = Backing::new(&plate, Encoding::Srgb, &alpha, &geometry).unwrap();
+        let mut rows = [vec![], vec![], vec![]];
+        backing.row(3, 60, 10, &mut rows);
+        assert!(rows.iter().all(|row| *row == [0.0; 10]));
+        assert!(!backing.beyond(), "what is not a number is black");
+    }
+}
