@@ -14,8 +14,8 @@ use corridorkey::keyer::colour::srgb::{self, Negative};
 use corridorkey::keyer::despeckle::{CleanUp, Mask};
 use corridorkey::keyer::{
     Backing, Composition, Detail, Encoding, FinishSettings, Fit, Geometry, HintChannel, Key,
-    Layers, Light, MatteShape, Normalisation, Output, PixelScale, Planes, Plate, Pool, Prediction,
-    Resolution, Screen, Size, SizeRule, detect, finish, finish_with, hint_from_clip,
+    Layers, Light, Look, MatteShape, Normalisation, Output, PixelScale, Planes, Plate, Pool,
+    Prediction, Resolution, Screen, Size, SizeRule, detect, finish, finish_with, hint_from_clip,
     hint_from_screen, prepare,
 };
 
@@ -218,13 +218,19 @@ fn frame(size: Size) {
     let small_pixels = SMALL.area();
     let plain_of = |run: &mut dyn FnMut()| Some(per_pixel(measure(run).median, small_pixels));
 
-    let (hint, _) = hint_from_clip(&prediction.alpha, HintChannel::Auto).unwrap();
+    let (hint, _) = hint_from_clip(&prediction.alpha, HintChannel::Auto, false).unwrap();
+    let look = |taken| Look {
+        plate: &plate,
+        light: Light::Linear,
+        picked: None,
+        taken,
+    };
     let time = measure(|| {
-        black_box(hint_from_screen(&plate, Light::Linear, Screen::Green).unwrap());
+        black_box(hint_from_screen(&look(None), Screen::Green).unwrap());
     });
     report(&name("hint from the screen"), pixels, &time, None);
     let time = measure(|| {
-        black_box(detect(&plate, Light::Linear, Some(&hint)).unwrap());
+        black_box(detect(&look(Some(&hint))).unwrap());
     });
     report(&name("screen detection"), pixels, &time, None);
 

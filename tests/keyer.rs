@@ -4,9 +4,9 @@
 
 use corridorkey::keyer::colour::srgb::{linear_to_srgb, srgb_to_linear};
 use corridorkey::keyer::{
-    Composition, Encoding, FinishSettings, Fit, Geometry, Layers, NetworkInput, Normalisation,
-    Output, PixelScale, Planes, Pool, Prediction, Resolution, Screen, Size, SizeRule, Window,
-    detect, finish, hint_from_screen, prepare,
+    Composition, Encoding, FinishSettings, Fit, Geometry, Layers, Look, NetworkInput,
+    Normalisation, Output, PixelScale, Planes, Pool, Prediction, Resolution, Screen, Size,
+    SizeRule, Window, detect, finish, hint_from_screen, prepare,
 };
 
 const MEAN: [f32; 3] = Normalisation::IMAGENET.mean;
@@ -107,6 +107,7 @@ impl Run {
             key: Some(&key),
             plate: Some(plate),
             hint: Some(hint),
+            ..Layers::default()
         };
         let scale = PixelScale::ONE;
         let composition = Composition::new(output, self.encoding, layers, scale).unwrap();
@@ -259,9 +260,14 @@ fn a_broken_plate_gives_a_finite_key() {
         hint.row_mut(0, 3 * i)[i] = bad.clamp(0.0, 1.0);
     }
     for encoding in [Encoding::Srgb, Encoding::Linear] {
-        let light = encoding.light();
-        let screen = detect(&plate, light, None).unwrap();
-        let made = hint_from_screen(&plate, light, screen).unwrap();
+        let look = Look {
+            plate: &plate,
+            light: encoding.light(),
+            picked: None,
+            taken: None,
+        };
+        let screen = detect(&look).unwrap();
+        let made = hint_from_screen(&look, screen).unwrap();
         assert!(made.data().iter().all(|v| (0.0..=1.0).contains(v)));
         for resolution in [Resolution::Auto, Resolution::Long512] {
             let mut run = Run::new(size, Fit::Aspect, resolution, encoding);

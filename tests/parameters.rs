@@ -76,9 +76,13 @@ fn the_node_is_described_as_keyers_are() {
         assert_eq!((node.label(), node.grouping()), ("CorridorKey", "Keyer"));
         assert_eq!(node.contexts(), [Context::Filter, Context::General]);
         let names: Vec<&str> = node.clips.iter().map(|clip| clip.name.as_str()).collect();
-        assert_eq!(names, ["Source", "Hint", "Output"]);
+        assert_eq!(names, ["Source", "Hint", "InM", "OutM", "Bg", "Output"]);
         let hint = node.clip("Hint").unwrap();
         assert!(hint.optional && !hint.mask);
+        for name in ["InM", "OutM"] {
+            let mask = node.clip(name).unwrap();
+            assert!(mask.optional && mask.mask, "{name}");
+        }
         for param in &node.params {
             assert!(!param.label.is_empty(), "{} has a name", param.id);
         }

@@ -190,6 +190,8 @@ fn a_pixel_is_the_same_in_every_window() {
         "composite",
         "hint",
         "sourceMatte",
+        "screen",
+        "status",
     ] {
         let whole = render(&node, output);
         assert_eq!(whole.bounds(), bounds);
@@ -426,6 +428,8 @@ fn preferences_tell_the_truth_about_alpha() {
         ("composite", Premultiplication::Opaque),
         ("hint", Premultiplication::Premultiplied),
         ("sourceMatte", Premultiplication::Premultiplied),
+        ("screen", Premultiplication::Opaque),
+        ("status", Premultiplication::Opaque),
     ] {
         node.set_str("output", output).unwrap();
         assert_eq!(

@@ -24,6 +24,8 @@ pub(crate) const RUNTIME_LICENCES: [&str; 2] =
 
 const TEMPLATE: &str = "Info.plist.template";
 const ICON: &str = "resources/icon.png";
+/// The pages that the panel's Help button opens.
+const HELP: &str = "resources/help";
 const MODELS: &str = "models";
 
 /// What to assemble, and where.
@@ -147,6 +149,7 @@ pub(crate) fn put_together(
     let icon = workspace.path(ICON);
     expect("the icon", &icon, "it is part of the source tree.")?;
     files::copy_as(&icon, &layout.icon(), 0o644)?;
+    files::copy_tree(&workspace.path(HELP), &layout.resources().join("help"))?;
     copy_licences(workspace, &parts.runtime, &layout.licences())?;
     copy_models(workspace, &layout.models())?;
     if options.linking == Linking::Studio {
@@ -221,6 +224,7 @@ fn model_folders(workspace: &Workspace) -> Result<Vec<PathBuf>> {
 pub(crate) fn sources(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let mut paths = vec![workspace.path(TEMPLATE), workspace.path(ICON)];
     paths.extend(LICENCES.iter().map(|(source, _)| workspace.path(source)));
+    paths.extend(files::tree(&workspace.path(HELP))?);
     for folder in model_folders(workspace)? {
         paths.extend(files::entries(&folder)?.into_iter().filter(|p| p.is_file()));
     }

@@ -13,7 +13,7 @@ use crate::descriptor::EffectDescriptor;
 use crate::effect::Effect;
 use crate::error::{Error, Result};
 use crate::message::MessageKind;
-use crate::plugin::{ActionError, Plugin};
+use crate::plugin::{ActionError, Plugin, Rendered};
 use crate::props::Props;
 use crate::suites::{HostState, Suites};
 use crate::sys::{self, OfxImageEffectStruct, OfxPropertySetStruct};
@@ -220,14 +220,7 @@ impl Frame {
     /// Does the action, and tells of its failure.
     fn run<P: Plugin>(&self) -> Status {
         match self.act::<P>() {
-            Ok(status) => {
-                if self.action == Action::Render
-                    && let Ok(effect) = self.effect()
-                {
-                    unpost(effect);
-                }
-                status
-            }
+            Ok(status) => status,
             Err(failure) => self.tell::<P>(&failure),
         }
     }
@@ -349,7 +342,17 @@ impl Frame {
             Action::Render => {
                 let effect = self.effect()?;
                 let args = RenderArgs::read(self.action, &self.in_args()?)?;
-                P::render(effect, &args).map_err(Failure::Plugin)?;
+                match P::render(effect, &args).map_err(Failure::Plugin)? {
+                    Rendered::AsAsked => unpost(effect),
+                    Rendered::InPlace(error) => {
+                        let (text, code) = (error.to_string(), error.code());
+                        log::error!(
+                            "{}, another picture is shown: {text} [{code}]",
+                            self.action.name()
+                        );
+                        post(effect, code, &text);
+                    }
+                }
                 Ok(Status::OK)
             }
             Action::EndSequenceRender => {

@@ -8,15 +8,14 @@ use crate::error::{Error, Result};
 use crate::host_info::HostInfo;
 use crate::param::Param;
 use crate::props::Props;
-use crate::suites::{Suites, check};
+use crate::suites::{EditTable, Suites, check};
 use crate::sys::{self, OfxImageEffectStruct, OfxParamSetStruct};
 use crate::text;
 use crate::types::{ColourStyle, Context, Status};
 
 /// An instance of an effect: a small handle, valid during the action that gave it.
 ///
-/// It stays on the thread of the action, as some hosts know by the thread which render is calling;
-/// what other threads may do is [`Effect::abort_check`].
+/// It stays on the thread of the action, as some hosts know by the thread which render is calling.
 #[derive(Clone, Copy)]
 pub struct Effect<'a> {
     suites: &'static Suites,
@@ -164,6 +163,12 @@ impl<'a> Effect<'a> {
     /// `parameter.unknown` when the host does not know it, as happens in hosts that do not support
     /// parameters of its kind.
     pub fn param(&self, id: &str) -> Result<Param<'a>> {
+        let set = self.param_set()?;
+        // SAFETY: the host's own answer, valid as long as the instance.
+        unsafe { Param::find(self.suites, set, id) }
+    }
+
+    fn param_set(&self) -> Result<*mut OfxParamSetStruct> {
         let mut set: *mut OfxParamSetStruct = ptr::null_mut();
         // SAFETY: a valid instance and a place for one handle.
         check(unsafe { (self.suites.effect.get_param_set)(self.raw(), &mut set) }).map_err(
@@ -172,24 +177,33 @@ impl<'a> Effect<'a> {
                 status,
             },
         )?;
-        // SAFETY: the host's own answer, valid as long as the instance.
-        unsafe { Param::find(self.suites, set, id) }
+        Ok(set)
+    }
+
+    /// Opens an edit: what is set until the returned guard goes is one step to undo, under this
+    /// name. A host without such brackets makes a step of each.
+    ///
+    /// # Errors
+    /// `host.call` when the host gives no parameters; `host.text` for a name with a NUL inside.
+    pub fn edit(&self, name: &str) -> Result<Edit<'a>> {
+        let set = self.param_set()?;
+        let name = text::passing(name)?;
+        let open = self.suites.edits.filter(|table| {
+            // SAFETY: the host's own parameter set and a terminated name.
+            check(unsafe { (table.begin)(set, name.as_ptr()) }).is_ok()
+        });
+        Ok(Edit {
+            open,
+            set,
+            _action: PhantomData,
+        })
     }
 
     /// Whether the host wants the current action to stop.
     #[must_use]
     pub fn aborted(&self) -> bool {
-        self.abort_check().aborted()
-    }
-
-    /// The question whether to stop, for other threads that work for this action.
-    #[must_use]
-    pub fn abort_check(&self) -> AbortCheck<'a> {
-        AbortCheck {
-            suites: self.suites,
-            handle: self.handle,
-            _action: PhantomData,
-        }
+        // SAFETY: the instance is valid during 'a.
+        unsafe { (self.suites.effect.abort)(self.raw()) != 0 }
     }
 
     /// Width and height of the project in canonical coordinates.
@@ -257,32 +271,26 @@ impl std::fmt::Debug for Effect<'_> {
     }
 }
 
-/// Asks the host whether to stop; may be asked from any thread that works for the action.
-#[derive(Clone, Copy)]
-pub struct AbortCheck<'a> {
-    suites: &'static Suites,
-    handle: NonNull<OfxImageEffectStruct>,
+/// An edit that is open; it is closed when this goes.
+pub struct Edit<'a> {
+    open: Option<EditTable>,
+    set: *mut OfxParamSetStruct,
     _action: PhantomData<&'a ()>,
 }
 
-// SAFETY: hosts expect `abort` from the threads that render for an action (the multi-thread suite
-// exists for such threads, and the reference plug-in library asks from each of them); the handle is
-// only passed on, and stays valid during 'a.
-unsafe impl Send for AbortCheck<'_> {}
-// SAFETY: as above.
-unsafe impl Sync for AbortCheck<'_> {}
-
-impl AbortCheck<'_> {
-    /// Whether the host wants the action to stop.
-    #[must_use]
-    pub fn aborted(&self) -> bool {
-        // SAFETY: the instance is valid during 'a.
-        unsafe { (self.suites.effect.abort)(self.handle.as_ptr()) != 0 }
+impl Drop for Edit<'_> {
+    fn drop(&mut self) {
+        if let Some(table) = &self.open {
+            // SAFETY: the parameter set that the edit was opened in, valid during 'a.
+            if let Err(status) = check(unsafe { (table.end)(self.set) }) {
+                log::warn!("the host could not close an edit ({status})");
+            }
+        }
     }
 }
 
-impl std::fmt::Debug for AbortCheck<'_> {
+impl std::fmt::Debug for Edit<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AbortCheck").finish_non_exhaustive()
+        f.debug_struct("Edit").finish_non_exhaustive()
     }
 }

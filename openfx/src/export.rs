@@ -110,7 +110,10 @@ pub fn host_answer(host: *const c_void) -> c_int {
 ///         Ok(())
 ///     }
 ///
-///     fn render(effect: ofx::Effect<'_>, args: &ofx::RenderArgs) -> ofx::Result<()> {
+///     fn render(
+///         effect: ofx::Effect<'_>,
+///         args: &ofx::RenderArgs,
+///     ) -> ofx::Result<ofx::Rendered<ofx::Error>> {
 ///         let source = effect.clip("Source")?.fetch(args.time, None)?;
 ///         let mut output = effect.clip("Output")?.fetch_output(args.time)?;
 ///         for mut row in output.view_mut().rows_mut(args.window) {
@@ -125,7 +128,7 @@ pub fn host_answer(host: *const c_void) -> c_int {
 ///             }
 ///             row.write(&[&planes[0], &planes[1], &planes[2], &planes[3]]);
 ///         }
-///         Ok(())
+///         Ok(ofx::Rendered::AsAsked)
 ///     }
 /// }
 ///

@@ -45,7 +45,7 @@ pub use action::{
 };
 pub use clip::{Clip, Image, OUTPUT, OutputImage, SOURCE};
 pub use descriptor::{ClipDescriptor, EffectDescriptor, FieldExtraction, ThreadSafety};
-pub use effect::{AbortCheck, Effect};
+pub use effect::{Edit, Effect};
 pub use error::{Error, Result};
 pub use host_info::HostInfo;
 pub use message::{MessageKind, Progress};
@@ -53,7 +53,7 @@ pub use module_path::module_path;
 pub use param::{Param, ParamKind};
 pub use params::{CacheInvalidation, DoubleType, ParamDescriptor, ParamSetDescriptor, StringMode};
 pub use pixels::{Channel, ImageView, ImageViewMut, LayoutError, RowMut};
-pub use plugin::{ActionError, Plugin};
+pub use plugin::{ActionError, Plugin, Rendered};
 pub use props::Props;
 pub use types::{
     ColourStyle, Components, Context, Depth, Field, Premultiplication, RectD, RectI, Scale, Status,

@@ -334,6 +334,17 @@ impl<'a> Param<'a> {
         self.written(unsafe { (self.suites.parameter.set_value)(self.handle.as_ptr(), index) })
     }
 
+    /// Sets a colour: red, green, blue; see [`Param::set_i32`].
+    ///
+    /// # Errors
+    /// As for [`Param::set_i32`].
+    pub fn set_rgb(&self, [red, green, blue]: [f64; 3]) -> Result<()> {
+        self.expect(ParamKind::Rgb)?;
+        let (handle, set) = (self.handle.as_ptr(), self.suites.parameter.set_value);
+        // SAFETY: a valid parameter of this kind, which takes three doubles.
+        self.written(unsafe { set(handle, red, green, blue) })
+    }
+
     /// Sets a String; see [`Param::set_i32`].
     ///
     /// # Errors

@@ -41,6 +41,15 @@ impl ActionError for Error {
     }
 }
 
+/// What a render left in the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rendered<E> {
+    /// The picture that was asked for.
+    AsAsked,
+    /// Another picture, because of this failure, which the user gets to see.
+    InPlace(E),
+}
+
 /// An OpenFX image effect plug-in. [`export!`](crate::export) makes it visible to hosts.
 ///
 /// Hosts call these functions from any thread, several at a time. An error becomes a status and a
@@ -270,11 +279,12 @@ pub trait Plugin: 'static {
         Ok(Handled::Default)
     }
 
-    /// Renders the window of a frame.
+    /// Renders the window of a frame. A picture in place of the one that could not be made is a
+    /// success to the host, and the user sees why.
     ///
     /// # Errors
     /// The user sees the message until a frame succeeds, unless the render was aborted.
-    fn render(effect: Effect<'_>, args: &RenderArgs) -> Result<(), Self::Error>;
+    fn render(effect: Effect<'_>, args: &RenderArgs) -> Result<Rendered<Self::Error>, Self::Error>;
 
     /// A run of frames was rendered.
     ///

@@ -122,6 +122,15 @@ table! {
 }
 
 table! {
+    /// Brackets around changes of parameters that are undone as one. Poor hosts have none.
+    EditTable from OfxParameterSuiteV1 "the edit blocks of OfxParameterSuite" version 1 {
+        begin = paramEditBegin: unsafe extern "C" fn(
+            OfxParamSetHandle, *const c_char) -> OfxStatus,
+        end = paramEditEnd: unsafe extern "C" fn(OfxParamSetHandle) -> OfxStatus,
+    }
+}
+
+table! {
     /// Messages, first version: shown once.
     MessageTableV1 from OfxMessageSuiteV1 "OfxMessageSuite" version 1 {
         message = message: unsafe extern "C" fn(
@@ -164,6 +173,7 @@ pub(crate) struct Suites {
     pub(crate) property: PropertyTable,
     pub(crate) effect: EffectTable,
     pub(crate) parameter: ParameterTable,
+    pub(crate) edits: Option<EditTable>,
     pub(crate) messages: Messages,
     pub(crate) progress: Option<ProgressTable>,
     pub(crate) host: HostInfo,
@@ -229,6 +239,7 @@ impl Suites {
         let property = required!(PropertyTable, sys::kOfxPropertySuite);
         let effect = required!(EffectTable, sys::kOfxImageEffectSuite);
         let parameter = required!(ParameterTable, sys::kOfxParameterSuite);
+        let edits = optional!(EditTable, sys::kOfxParameterSuite);
         let messages = match optional!(MessageTableV2, sys::kOfxMessageSuite) {
             Some(table) => Messages::Persistent(table),
             None => match optional!(MessageTableV1, sys::kOfxMessageSuite) {
@@ -245,6 +256,7 @@ impl Suites {
             property,
             effect,
             parameter,
+            edits,
             messages,
             progress,
             host,

@@ -106,6 +106,14 @@ pub enum Error {
         /// What it needs.
         layer: &'static str,
     },
+    /// A picked screen colour that no screen has.
+    #[error(
+        "Screen Pick has no colour that a {screen} screen could have; pick it from the screen in the viewer, press Analyse Screen, or set Screen Measure to Measured"
+    )]
+    ScreenPick {
+        /// The stable name of the screen's colour.
+        screen: &'static str,
+    },
     /// A model whose size rule leaves no size at all.
     #[error(
         "the model's sizes contradict each other (multiple of {multiple}, at least {min}, at most {max_long} pixels); correct [size] in its model.toml"
@@ -162,6 +170,7 @@ impl Error {
             Self::Window { .. } => "picture.window",
             Self::Row { .. } => "picture.row",
             Self::MissingLayer { .. } => "picture.layer",
+            Self::ScreenPick { .. } => "setting.screen-pick",
             Self::SizeRule { .. } => "model.size-rule",
             Self::Normalisation { .. } => "model.normalisation",
             Self::UnknownIndex { .. } | Self::UnknownId { .. } => "setting.unknown",

@@ -2,9 +2,19 @@
 //!
 //! Hints come in every shape: an alpha channel, a roto in the red channel, a black and white
 //! picture with an alpha that is 1 everywhere. Reading the last one's alpha would mean "all of it
-//! is subject", so a clip's components alone do not decide. Nor does alpha alone: beside a coloured
-//! picture (the plate itself, with a roto in alpha) it is the hint even on the frames where it is
-//! the same everywhere, because the subject is out of shot or fills it. One shot has one meaning.
+//! is subject". What decides is, in this order:
+//!
+//! 1. the clip's components, and the host's word that a clip is opaque (an RGB file that the host
+//!    widened to RGBA, a clip whose premultiplication is Opaque): then alpha holds nothing and the
+//!    brightness is the hint. Both are the same for all frames of a shot;
+//! 2. of an RGBA clip of which the host says no such thing, alpha: beside a coloured picture (the
+//!    plate itself, with a roto in alpha) also on frames where it is the same everywhere, because
+//!    the subject is out of shot or fills it;
+//! 3. only where alpha is the same everywhere *and* the picture is black and white, the lesser of
+//!    alpha and brightness. An opaque matte then is read for what it shows; a roto that is empty on
+//!    this frame stays empty whatever is beside it; a matte in all four channels is the same either
+//!    way. So a shot changes its meaning in one case alone: black and white footage whose roto
+//!    fills the whole frame. Naming the channel rules it out.
 
 use rayon::prelude::*;
 
@@ -17,53 +27,72 @@ const LUMINANCE: [f32; 3] = [0.2126, 0.7152, 0.0722];
 
 /// Reads a hint from a clip's picture of one plane (alpha), three (red, green, blue) or four (and
 /// alpha). Give the whole picture and nothing but it, neither a window of it nor one with a border
-/// of zeros: the automatic choice looks at all of it.
+/// of zeros: the automatic choice looks at all of it. `opaque` is the host's word that alpha holds
+/// nothing.
 ///
 /// | channel | Alpha clip | RGB clip | RGBA clip |
 /// |---|---|---|---|
-/// | Auto | alpha | red when all is grey, else luminance | as RGB when alpha is the same everywhere and the picture is black and white, else alpha |
+/// | Auto | alpha | luminance | luminance when `opaque`; the lesser of alpha and luminance when alpha is the same everywhere and the picture is black and white; else alpha |
 /// | Alpha | alpha | as Auto: there is none | alpha |
 /// | Red, Luminance | alpha: there is no other | that | that |
 ///
-/// Values are limited to 0..1; NaN becomes 0. Beside the hint stands what was read.
+/// The luminance of a grey pixel is exactly its grey. Values are limited to 0..1; NaN becomes 0.
+/// Beside the hint stands what was read.
 ///
 /// # Errors
 /// When the picture is empty or has another number of planes, or memory is short.
-pub fn hint_from_clip(clip: &Planes, channel: HintChannel) -> Result<(Planes, HintRead)> {
+pub fn hint_from_clip(
+    clip: &Planes,
+    channel: HintChannel,
+    opaque: bool,
+) -> Result<(Planes, HintRead)> {
     clip.check("hint", &[1, 3, 4], "1, 3 or 4")?;
     let mut hint = Planes::try_new(clip.width(), clip.height(), 1)?;
-    let read = source(clip, channel);
-    let plane = match read {
-        HintRead::Alpha => Some(clip.channels() - 1),
-        HintRead::Red => Some(0),
-        HintRead::Luminance => None,
-    };
-    match plane {
-        Some(plane) => {
-            let values = clip.plane(plane).par_chunks(CHUNK);
+    let read = source(clip, channel, opaque);
+    match read {
+        HintRead::Alpha => copy(clip.plane(clip.channels() - 1), &mut hint),
+        HintRead::Red => copy(clip.plane(0), &mut hint),
+        HintRead::Luminance => luminance(clip, &mut hint),
+        HintRead::Capped => {
+            luminance(clip, &mut hint);
+            let alpha = clip.plane(3).par_chunks(CHUNK);
             let out = hint.data_mut().par_chunks_mut(CHUNK);
-            out.zip(values).for_each(|(out, values)| {
-                for (out, value) in out.iter_mut().zip(values) {
-                    *out = limited(*value);
+            out.zip(alpha).for_each(|(out, alpha)| {
+                for (out, alpha) in out.iter_mut().zip(alpha) {
+                    // A broken alpha caps nothing: it is no roto that is empty.
+                    *out = out.min(*alpha).max(0.0);
                 }
             });
         }
-        None => {
-            let [red, green, blue] = [0, 1, 2].map(|c| clip.plane(c).par_chunks(CHUNK));
-            let out = hint.data_mut().par_chunks_mut(CHUNK);
-            out.zip(red)
-                .zip(green)
-                .zip(blue)
-                .for_each(|(((out, red), green), blue)| {
-                    for (((out, red), green), blue) in out.iter_mut().zip(red).zip(green).zip(blue)
-                    {
-                        let [r, g, b] = LUMINANCE;
-                        *out = limited(r * red + g * green + b * blue);
-                    }
-                });
-        }
     }
     Ok((hint, read))
+}
+
+fn copy(plane: &[f32], hint: &mut Planes) {
+    let out = hint.data_mut().par_chunks_mut(CHUNK);
+    out.zip(plane.par_chunks(CHUNK)).for_each(|(out, values)| {
+        for (out, value) in out.iter_mut().zip(values) {
+            *out = limited(*value);
+        }
+    });
+}
+
+fn luminance(clip: &Planes, hint: &mut Planes) {
+    let [red, green, blue] = [0, 1, 2].map(|c| clip.plane(c).par_chunks(CHUNK));
+    let out = hint.data_mut().par_chunks_mut(CHUNK);
+    out.zip(red)
+        .zip(green)
+        .zip(blue)
+        .for_each(|(((out, red), green), blue)| {
+            for (((out, red), green), blue) in out.iter_mut().zip(red).zip(green).zip(blue) {
+                let [r, g, b] = LUMINANCE;
+                *out = limited(if red == green && green == blue {
+                    *red
+                } else {
+                    r * red + g * green + b * blue
+                });
+            }
+        });
 }
 
 /// What of a clip was read as the hint.
@@ -71,10 +100,12 @@ pub fn hint_from_clip(clip: &Planes, channel: HintChannel) -> Result<(Planes, Hi
 pub enum HintRead {
     /// Alpha.
     Alpha,
-    /// Red; of a grey picture, as good as any other.
+    /// Red.
     Red,
     /// Luminance.
     Luminance,
+    /// Luminance, no more than an alpha that is the same everywhere.
+    Capped,
 }
 
 impl HintRead {
@@ -83,7 +114,7 @@ impl HintRead {
         match self {
             Self::Alpha => "alpha",
             Self::Red => "red",
-            Self::Luminance => "luminance",
+            Self::Luminance | Self::Capped => "luminance",
         }
     }
 }
@@ -91,21 +122,20 @@ impl HintRead {
 /// Values that one task reads.
 const CHUNK: usize = 1 << 16;
 
-fn source(clip: &Planes, channel: HintChannel) -> HintRead {
-    let automatic = || {
-        if clip.channels() == 4 && (varies(clip.plane(3)) || !is_black_and_white(clip)) {
-            HintRead::Alpha
-        } else if is_grey(clip) {
-            HintRead::Red
-        } else {
-            HintRead::Luminance
-        }
-    };
+fn source(clip: &Planes, channel: HintChannel, opaque: bool) -> HintRead {
     match (clip.channels(), channel) {
         (1, _) | (4, HintChannel::Alpha) => HintRead::Alpha,
         (_, HintChannel::Red) => HintRead::Red,
-        (_, HintChannel::Luminance) => HintRead::Luminance,
-        (_, HintChannel::Auto | HintChannel::Alpha) => automatic(),
+        (3, _) | (_, HintChannel::Luminance) => HintRead::Luminance,
+        (_, HintChannel::Auto | HintChannel::Alpha) => {
+            if opaque {
+                HintRead::Luminance
+            } else if varies(clip.plane(3)) || !is_black_and_white(clip) {
+                HintRead::Alpha
+            } else {
+                HintRead::Capped
+            }
+        }
     }
 }
 
@@ -147,14 +177,6 @@ fn varies(values: &[f32]) -> bool {
         .any(|values| values.iter().any(|value| value != first && !value.is_nan()))
 }
 
-/// True when red, green and blue are the same everywhere.
-fn is_grey(clip: &Planes) -> bool {
-    let [red, green, blue] = [0, 1, 2].map(|c| clip.plane(c).par_chunks(CHUNK));
-    red.zip(green)
-        .zip(blue)
-        .all(|((red, green), blue)| red == green && green == blue)
-}
-
 fn limited(value: f32) -> f32 {
     // Not `clamp`: NaN becomes 0.
     if value > 0.0 { value.min(1.0) } else { 0.0 }
@@ -171,7 +193,7 @@ mod tests {
     }
 
     fn read(clip: &Planes, channel: HintChannel) -> Vec<f32> {
-        hint_from_clip(clip, channel).unwrap().0.into_vec()
+        hint_from_clip(clip, channel, false).unwrap().0.into_vec()
     }
 
     #[test]
@@ -183,9 +205,26 @@ mod tests {
         // Nor with a broken pixel in its alpha.
         let broken = rgba(&[[0.1, 0.1, 0.1, f32::NAN], [0.7, 0.7, 0.7, 1.0]]);
         assert_eq!(read(&broken, HintChannel::Auto), [0.1, 0.7]);
-        // Nor is one without any alpha solid black.
-        let bare = rgba(&[[0.2, 0.2, 0.2, 0.0], [0.7, 0.7, 0.7, 0.0]]);
-        assert_eq!(read(&bare, HintChannel::Auto), [0.2, 0.7]);
+        // The host's word is enough, whatever alpha and colour are like.
+        let told = rgba(&[[0.2, 0.2, 0.2, 0.3], [0.0, 1.0, 0.0, 0.7]]);
+        let (hint, read) = hint_from_clip(&told, HintChannel::Auto, true).unwrap();
+        assert_eq!(
+            (hint.into_vec(), read),
+            (vec![0.2, 0.7152], HintRead::Luminance)
+        );
+    }
+
+    #[test]
+    fn an_empty_roto_stays_empty_beside_black_and_white_footage() {
+        let empty = rgba(&[[0.2, 0.2, 0.2, 0.0], [0.7, 0.7, 0.7, 0.0]]);
+        assert_eq!(read(&empty, HintChannel::Auto), [0.0, 0.0]);
+        let part = rgba(&[[0.2, 0.2, 0.2, 0.0], [0.7, 0.7, 0.7, 1.0]]);
+        assert_eq!(read(&part, HintChannel::Auto), [0.0, 1.0]);
+        // A matte in all four channels means the same by either rule.
+        for all in [0.0, 0.4, 1.0] {
+            let matte = rgba(&[[all; 4], [all; 4]]);
+            assert_eq!(read(&matte, HintChannel::Auto), [all, all]);
+        }
     }
 
     #[test]
@@ -198,13 +237,13 @@ mod tests {
     fn beside_a_coloured_picture_alpha_is_the_hint_though_it_is_the_same_everywhere() {
         for alpha in [0.0, 1.0] {
             let plate = rgba(&[[0.1, 0.6, 0.2, alpha], [0.7, 0.5, 0.4, alpha]]);
-            let (hint, read) = hint_from_clip(&plate, HintChannel::Auto).unwrap();
+            let (hint, read) = hint_from_clip(&plate, HintChannel::Auto, false).unwrap();
             assert_eq!((hint.into_vec(), read), (vec![alpha; 2], HintRead::Alpha));
         }
         // A codec's noise is no colour.
         let coded = rgba(&[[0.01, 0.0, 0.02, 1.0], [0.98, 1.0, 0.97, 1.0]]);
-        let (hint, read) = hint_from_clip(&coded, HintChannel::Auto).unwrap();
-        assert_eq!(read, HintRead::Luminance);
+        let (hint, read) = hint_from_clip(&coded, HintChannel::Auto, false).unwrap();
+        assert_eq!(read, HintRead::Capped);
         assert!(hint.data()[0] < 0.02 && hint.data()[1] > 0.97);
     }
 
@@ -245,7 +284,7 @@ mod tests {
     #[test]
     fn other_clips_are_refused() {
         let two = Planes::new(2, 2, 2);
-        let error = hint_from_clip(&two, HintChannel::Auto).unwrap_err();
+        let error = hint_from_clip(&two, HintChannel::Auto, false).unwrap_err();
         assert_eq!(error.code(), "picture.channels");
     }
 }

@@ -18,6 +18,7 @@ use super::matte::{self, Matte};
 use super::restore::{Layer, Prediction, restore};
 use super::scratch::Pool;
 use super::settings::{FinishSettings, Screen, Upsampling};
+use super::shape::hold_to_masks;
 use super::source::{self, Plate, Restored};
 
 /// Alpha and foreground at the plate's size, for a range of its rows.
@@ -28,6 +29,9 @@ pub struct Key<'a> {
     matte: Matte<'a>,
     foreground: Layer<'a>,
     despill: Despill,
+    /// What holds the finished matte, over the whole plate.
+    inside: Option<Planes>,
+    outside: Option<Planes>,
     restored: Option<Restored<'a>>,
 }
 
@@ -114,10 +118,27 @@ pub fn finish_with<'a>(
         foreground,
         despill,
         restored,
+        inside: None,
+        outside: None,
     })
 }
 
 impl Key<'_> {
+    /// The same with its matte held to masks: solid where `inside` is, nothing where `outside` is
+    /// solid. They are planes of 0..1 of the plate's size.
+    ///
+    /// # Errors
+    /// When a mask has another size or other planes.
+    pub fn held_to(mut self, inside: Option<Planes>, outside: Option<Planes>) -> Result<Self> {
+        for mask in [&inside, &outside].into_iter().flatten() {
+            mask.check("mask", &[1], "1")?;
+            mask.check_size("mask", self.size)?;
+        }
+        self.inside = inside;
+        self.outside = outside;
+        Ok(self)
+    }
+
     /// The plate's size.
     pub fn size(&self) -> Size {
         self.size
@@ -149,6 +170,10 @@ impl Key<'_> {
     /// Alpha in row `y`, for the columns `x0 .. x0 + out.len()`.
     pub(super) fn alpha_row(&self, y: usize, x0: usize, out: &mut [f32]) {
         self.matte.row(y, x0, out);
+        let columns = x0..x0 + out.len();
+        let [inside, outside] = [&self.inside, &self.outside]
+            .map(|mask| mask.as_ref().map(|mask| &mask.row(0, y)[columns.clone()]));
+        hold_to_masks(out, inside, outside);
     }
 
     /// The network's foreground in row `y`, sRGB-encoded, straight and freed from spill, for the

@@ -10,13 +10,14 @@
 //! | how large the network's picture is | [`geometry`] |
 //! | which colour the screen has, and a hint made from it | [`screen`] |
 //! | a hint read from a clip | [`hint`] |
+//! | the hint as the artist shapes it, and masks on hint and matte | [`shape`] |
 //! | plate and hint → the network's input | [`plate`] |
 //! | the network's output → plate size | [`restore`], [`guided`] |
 //! | specks out of the matte and holes filled, its tone and shape | [`despeckle`], [`matte`] |
 //! | spill out of the foreground | [`despill`] |
 //! | the plate's own pixels back into it | [`source`], [`backing`] |
 //! | both together, for the rows that are wanted | [`key`] |
-//! | the picture the host asked for | [`output`] |
+//! | the picture the host asked for | [`output`], [`status`] |
 //!
 //! # Where values are limited, and where not
 //!
@@ -54,7 +55,9 @@ pub mod restore;
 pub mod scratch;
 pub mod screen;
 pub mod settings;
+pub mod shape;
 pub mod source;
+pub mod status;
 
 pub use backing::Backing;
 pub use colour::{Encoding, Light};
@@ -68,9 +71,11 @@ pub use output::{Composition, Layers};
 pub use plate::{NetworkInput, Normalisation, prepare};
 pub use restore::Prediction;
 pub use scratch::{Lease, Pool};
-pub use screen::{detect, hint_from_screen};
+pub use screen::{Look, ScreenPlate, detect, hint_from_screen, screen_plate, typical};
 pub use settings::{
-    Association, DespillMethod, Detail, FinishSettings, HintChannel, HintSource, MatteShape,
-    Output, OutputColour, PixelScale, Resolution, Screen, ScreenColour, Upsampling,
+    Association, DespillMethod, Detail, FinishSettings, HintChannel, HintMissing, HintSource,
+    MatteShape, OnFailure, Output, OutputColour, PixelScale, Resolution, Screen, ScreenColour,
+    ScreenMeasure, Upsampling,
 };
+pub use shape::{HintShape, hold_to_masks};
 pub use source::{Plate, PlateRows};

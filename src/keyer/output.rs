@@ -9,9 +9,11 @@
 //! | Processed | foreground × alpha | alpha |
 //! | Matte | alpha | alpha |
 //! | Foreground | foreground, straight | alpha |
-//! | Composite | foreground over a checkerboard, in linear light | 1 |
+//! | Composite | foreground over a background or a checkerboard, in linear light | 1 |
 //! | Hint | hint | hint |
 //! | SourceMatte | the plate as it came × alpha | alpha |
+//! | Screen | the screen without the subject | 1 |
+//! | Status | alpha in grey, false colours ([`super::status`] has the legend) | 1 |
 //!
 //! Source of Processed and Composite: the original engine. For a linear host Processed is
 //! `to_linear(despilled) · alpha`, Composite `fg · a + bg · (1 - a)` in linear light over squares
@@ -28,8 +30,10 @@ use super::colour::srgb::{self, Negative};
 use super::error::{Error, Result};
 use super::image::{Planes, Size, Window};
 use super::key::Key;
+use super::screen::ScreenPlate;
 use super::settings::{Output, PixelScale};
 use super::source::Scratch;
+use super::status;
 
 /// The pictures that outputs are made of. Only those that an output shows are needed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,6 +44,10 @@ pub struct Layers<'a> {
     pub plate: Option<&'a Planes>,
     /// The hint that the network was given: one plane.
     pub hint: Option<&'a Planes>,
+    /// What Composite is put over, in linear light: three planes; a checkerboard without it.
+    pub background: Option<&'a Planes>,
+    /// The screen without the subject.
+    pub screen: Option<&'a ScreenPlate>,
 }
 
 /// Squares of the checkerboard, in pixels at full scale.
@@ -62,7 +70,9 @@ enum Picture<'a> {
     Processed(&'a Key<'a>),
     Matte(&'a Key<'a>),
     Foreground(&'a Key<'a>),
-    Composite(&'a Key<'a>),
+    Composite(&'a Key<'a>, Option<&'a Planes>),
+    Screen(&'a ScreenPlate),
+    Status(&'a Key<'a>, &'a Planes),
     Hint(&'a Planes),
     SourceMatte(&'a Key<'a>, &'a Planes),
 }
@@ -110,12 +120,25 @@ impl<'a> Composition<'a> {
             Output::Processed => Picture::Processed(key()?),
             Output::Matte => Picture::Matte(key()?),
             Output::Foreground => Picture::Foreground(key()?),
-            Output::Composite => Picture::Composite(key()?),
+            Output::Composite => {
+                if let Some(background) = layers.background {
+                    background.check("background", &[3], "3")?;
+                    background.check_size("background", key()?.size())?;
+                }
+                Picture::Composite(key()?, layers.background)
+            }
             Output::Hint => {
                 let hint = layers.hint.ok_or_else(|| missing("hint"))?;
                 hint.check("hint", &[1], "1")?;
                 Picture::Hint(hint)
             }
+            Output::Status => {
+                let hint = layers.hint.ok_or_else(|| missing("hint"))?;
+                hint.check("hint", &[1], "1")?;
+                hint.check_size("hint", key()?.size())?;
+                Picture::Status(key()?, hint)
+            }
+            Output::Screen => Picture::Screen(layers.screen.ok_or_else(|| missing("screen"))?),
             Output::SourceMatte => {
                 let plate = layers.plate.ok_or_else(|| missing("plate"))?;
                 plate.check("plate", &[3], "3")?;
@@ -125,10 +148,12 @@ impl<'a> Composition<'a> {
         };
         let size = match picture {
             Picture::Hint(hint) => hint.size(),
+            Picture::Screen(screen) => screen.size(),
             Picture::Processed(key)
             | Picture::Matte(key)
             | Picture::Foreground(key)
-            | Picture::Composite(key)
+            | Picture::Composite(key, _)
+            | Picture::Status(key, _)
             | Picture::SourceMatte(key, _) => key.size(),
         };
         Ok(Self {
@@ -209,11 +234,12 @@ impl<'a> Composition<'a> {
         };
         window.check(self.size)?;
         match self.picture {
-            Picture::Hint(_) => Ok(()),
+            Picture::Hint(_) | Picture::Screen(_) => Ok(()),
             Picture::Processed(key)
             | Picture::Matte(key)
             | Picture::Foreground(key)
-            | Picture::Composite(key)
+            | Picture::Composite(key, _)
+            | Picture::Status(key, _)
             | Picture::SourceMatte(key, _) => key.check_rows(&(y..y + 1)),
         }
     }
@@ -242,12 +268,19 @@ impl<'a> Composition<'a> {
                     colour.copy_from_slice(alpha);
                 }
             }
-            Picture::Composite(key) => {
+            Picture::Composite(key, background) => {
                 key.alpha_row(y, x0, alpha);
                 let rgb = [&mut *red, &mut *green, &mut *blue];
                 key.colour_row(y, x0, alpha, rgb, Encoding::Linear, scratch);
-                for colour in [&mut *red, &mut *green, &mut *blue] {
-                    self.over_checkerboard(y, x0, colour, alpha);
+                let front = [&mut *red, &mut *green, &mut *blue];
+                for (channel, colour) in front.into_iter().enumerate() {
+                    match background {
+                        Some(background) => {
+                            let row = &background.row(channel, y)[columns.clone()];
+                            over(colour, alpha, row);
+                        }
+                        None => self.over_checkerboard(y, x0, colour, alpha),
+                    }
                     if self.encoding == Encoding::Srgb {
                         srgb::row_to_srgb(colour, Negative::Clamp);
                     }
@@ -255,6 +288,22 @@ impl<'a> Composition<'a> {
                 if self.encoding != Encoding::Srgb {
                     self.encoding.rows_from_linear([red, green, blue]);
                 }
+                alpha.fill(1.0);
+            }
+            Picture::Screen(screen) => {
+                screen.row(y, x0, [&mut *red, &mut *green, &mut *blue]);
+                self.encoding.rows_from_linear([red, green, blue]);
+                alpha.fill(1.0);
+            }
+            Picture::Status(key, hint) => {
+                key.alpha_row(y, x0, alpha);
+                let hint = &hint.row(0, y)[columns.clone()];
+                let colours = alpha.iter().zip(hint).map(|(a, h)| status::colour(*a, *h));
+                let out = red.iter_mut().zip(green.iter_mut()).zip(blue.iter_mut());
+                for (((red, green), blue), colour) in out.zip(colours) {
+                    [*red, *green, *blue] = colour;
+                }
+                self.encoding.rows_from_srgb([red, green, blue]);
                 alpha.fill(1.0);
             }
             Picture::Hint(hint) => {
@@ -297,6 +346,13 @@ impl<'a> Composition<'a> {
             }
             x = end;
         }
+    }
+}
+
+/// Linear colour over a background, in place.
+fn over(colour: &mut [f32], alpha: &[f32], background: &[f32]) {
+    for ((colour, alpha), background) in colour.iter_mut().zip(alpha).zip(background) {
+        *colour = *colour * alpha + background * (1.0 - alpha);
     }
 }
 
@@ -376,6 +432,7 @@ mod tests {
                 key: Some(key),
                 plate: Some(&self.plate),
                 hint: Some(&self.hint),
+                ..Layers::default()
             };
             Composition::new(output, encoding, layers, PixelScale::ONE)
                 .unwrap()

@@ -82,12 +82,16 @@ choice! {
         Matte = "matte",
         /// The subject's colour without the screen's light, straight, with alpha beside it.
         Foreground = "foreground",
-        /// The subject over a grey checkerboard, opaque.
+        /// The subject over the Bg clip, or over a grey checkerboard, opaque.
         Composite = "composite",
         /// The hint that the network was given. Data, never colour-converted.
         Hint = "hint",
         /// The plate as it came, multiplied by the new alpha.
         SourceMatte = "sourceMatte",
+        /// The screen without the subject, as far as the plate tells: opaque.
+        Screen = "screen",
+        /// The matte in grey, with colours where something is worth a look: opaque.
+        Status = "status",
     }
 }
 
@@ -102,6 +106,38 @@ choice! {
         SourceAlpha = "sourceAlpha",
         /// A coarse key of the screen's colour.
         Screen = "screen",
+    }
+}
+
+choice! {
+    /// What happens when a hint or a mask is connected and has no image at a frame.
+    HintMissing, "hintMissing" {
+        /// The frame fails, with a sentence.
+        Error = "error",
+        /// The nearest frame that has one is taken.
+        Nearest = "nearest",
+    }
+}
+
+choice! {
+    /// Where the screen's colour is known from.
+    ScreenMeasure, "screenMeasure" {
+        /// It is measured in each frame's plate.
+        Measured = "measured",
+        /// It was picked by the user, or stored by the Analyse button.
+        Picked = "picked",
+    }
+}
+
+choice! {
+    /// What is delivered in place of a picture that could not be made.
+    OnFailure, "onFailure" {
+        /// Nothing: the frame fails.
+        Fail = "fail",
+        /// Transparent black.
+        Black = "black",
+        /// The plate as it came.
+        Plate = "plate",
     }
 }
 
@@ -262,13 +298,13 @@ impl Output {
                 Association::Premultiplied
             }
             Self::Foreground => Association::Straight,
-            Self::Composite => Association::Opaque,
+            Self::Composite | Self::Screen | Self::Status => Association::Opaque,
         }
     }
 
     /// True when the output shows the key, for which the network must have run.
     pub const fn shows_key(self) -> bool {
-        !matches!(self, Self::Hint)
+        !matches!(self, Self::Hint | Self::Screen)
     }
 
     /// True when the output shows the foreground's colour.
@@ -417,7 +453,9 @@ mod tests {
                 "foreground",
                 "composite",
                 "hint",
-                "sourceMatte"
+                "sourceMatte",
+                "screen",
+                "status"
             ]
         );
         for (index, output) in Output::ALL.iter().enumerate() {

@@ -1,18 +1,21 @@
 //! Every action but Describe and Render: clip preferences, regions, and what happens in the panel.
 
 use ofx::{
-    ChangeKind, ClipPreferences, ColourStyle, Effect, Handled, InstanceChanged, Premultiplication,
-    RectD, RegionsOfInterest,
+    ChangeKind, Clip, ClipPreferences, ColourStyle, Effect, FramesNeeded, Handled, InstanceChanged,
+    Premultiplication, RectD, RegionsOfInterest,
 };
 
 use super::parameters::{
-    PURGE_CACHES, REFRESH_STATUS, STATUS_DEVICE, STATUS_MODEL, STATUS_READING, STATUS_SIZE,
-    STATUS_TIME,
+    ANALYSE_SCREEN, PURGE_CACHES, REFRESH_STATUS, SCREEN_MEASURE, SCREEN_PICK, STATUS_DEVICE,
+    STATUS_MODEL, STATUS_READING, STATUS_SIZE, STATUS_TIME, WARM_UP,
 };
 use super::status::Report;
-use super::{HINT, OUTPUT, SOURCE, Settings, colour, region, render, status};
+use super::{
+    BACKGROUND, HINT, INSIDE, OUTPUT, OUTSIDE, SOURCE, Settings, analyse, colour, guides, region,
+    render, status,
+};
 use crate::error::Result;
-use crate::keyer::{Association, Output};
+use crate::keyer::{Association, HintMissing, HintSource, Output, ScreenColour, ScreenMeasure};
 
 /// Tells the host how the output relates its colour to its alpha, which depends on what is written.
 pub(super) fn clip_preferences(
@@ -32,8 +35,10 @@ pub(super) fn clip_preferences(
     preferences.set_components(OUTPUT, ofx::Components::Rgba)?;
     preferences.set_premultiplication(premultiplication(output))?;
     if effect.colour_style() != ColourStyle::None {
-        // A hint is data. Any encoding of the Source will do: none is preferred.
-        preferences.set_preferred_colourspaces(HINT, &[colour::RAW])?;
+        // Hint and masks are data. Any encoding of the Source will do: none is preferred.
+        for name in [HINT, INSIDE, OUTSIDE] {
+            preferences.set_preferred_colourspaces(name, &[colour::RAW])?;
+        }
     }
     Ok(Handled::Yes)
 }
@@ -65,7 +70,7 @@ pub(super) fn regions_of_interest(
 ) -> Result<Handled> {
     let source = effect.clip(SOURCE)?;
     let plate = region::of_plate(effect, &source, time);
-    for name in [SOURCE, HINT] {
+    for name in [SOURCE, HINT, INSIDE, OUTSIDE, BACKGROUND] {
         let Ok(clip) = effect.clip(name) else {
             continue;
         };
@@ -79,6 +84,26 @@ pub(super) fn regions_of_interest(
     Ok(Handled::Yes)
 }
 
+/// Every clip is needed at the frame itself. Only a hint or mask that may be borrowed from the
+/// nearest frame is asked for at another: at the end of its range, where the frame lies beyond it.
+pub(super) fn frames_needed(
+    effect: Effect<'_>,
+    time: f64,
+    frames: FramesNeeded<'_>,
+) -> Result<Handled> {
+    if Settings::read(effect, time)?.hint_missing != HintMissing::Nearest {
+        return Ok(Handled::Default);
+    }
+    for name in [HINT, INSIDE, OUTSIDE] {
+        let Some(clip) = effect.clip_optional(name)?.filter(Clip::connected) else {
+            continue;
+        };
+        let nearest = guides::borrowable(time, clip.frame_range());
+        frames.set(name, &[(nearest, nearest)])?;
+    }
+    Ok(Handled::Yes)
+}
+
 /// Buttons, and the read-only lines that follow a change.
 pub(super) fn instance_changed(effect: Effect<'_>, change: &InstanceChanged) -> Result<Handled> {
     if change.kind != ChangeKind::ParamChanged {
@@ -86,13 +111,14 @@ pub(super) fn instance_changed(effect: Effect<'_>, change: &InstanceChanged) -> 
     }
     match change.name.as_str() {
         PURGE_CACHES => render::purge(),
+        ANALYSE_SCREEN => analyse::store_screen(effect, change.time)?,
+        WARM_UP => render::warm_up(effect, change.time)?,
         REFRESH_STATUS => {}
         // The labels themselves: setting them comes back here.
         STATUS_MODEL | STATUS_DEVICE | STATUS_SIZE | STATUS_TIME | STATUS_READING => {
             return Ok(Handled::Default);
         }
-        "despeckle" => enable_dependents(effect)?,
-        _ => {}
+        _ => enable_dependents(effect)?,
     }
     refresh_status(effect, change.time);
     Ok(Handled::Yes)
@@ -106,17 +132,28 @@ pub(super) fn create_instance(effect: Effect<'_>) {
     }
 }
 
-/// Greys out what has no effect.
+/// Greys out what has no effect as the other parameters are set.
 fn enable_dependents(effect: Effect<'_>) -> Result<()> {
-    let enable = || {
-        let on = effect.param("despeckle")?.get_bool()?;
-        effect.param("despeckleSize")?.set_enabled(on)
-    };
-    match enable() {
-        // A host without one of the two has nothing to grey out.
-        Err(error) if error.is_absent() => Ok(()),
-        other => Ok(other?),
+    let settings = Settings::read(effect, 0.0)?;
+    let screen = matches!(settings.hint_source, HintSource::Auto | HintSource::Screen);
+    let clip = matches!(settings.hint_source, HintSource::Auto | HintSource::Hint);
+    for (id, on) in [
+        ("despeckleSize", settings.despeckle),
+        ("hintChannel", clip),
+        // The picked colour also tells which screen it is, whatever the hint is made from.
+        (SCREEN_PICK, settings.measure == ScreenMeasure::Picked),
+        (
+            SCREEN_MEASURE,
+            screen || settings.screen == ScreenColour::Auto,
+        ),
+    ] {
+        match effect.param(id).and_then(|param| param.set_enabled(on)) {
+            // A host without it has nothing to grey out.
+            Err(error) if error.is_absent() => {}
+            other => other?,
+        }
     }
+    Ok(())
 }
 
 /// Writes the last render's facts into the panel. A host that hides labels loses nothing else.

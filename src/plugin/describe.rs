@@ -7,7 +7,7 @@ use ofx::{
 };
 
 use super::parameters::{Group, Kind, Parameter, TABLE};
-use super::{HINT, IDENTIFIER, LABEL, OUTPUT, SOURCE};
+use super::{BACKGROUND, HINT, IDENTIFIER, INSIDE, LABEL, OUTPUT, OUTSIDE, SOURCE};
 use crate::error::{Error, Result};
 
 /// Environment variable that narrows the declared depths, for hosts that offer no choice of their
@@ -31,7 +31,8 @@ pub(super) fn describe(effect: EffectDescriptor<'_>) -> Result<()> {
     effect.set_multi_resolution(true)?;
     // The network sees the whole frame; a tile alone means nothing to it.
     effect.set_tiles(false)?;
-    effect.set_temporal_access(false)?;
+    // A hint may be borrowed from another frame; which is asked for says FramesNeeded.
+    effect.set_temporal_access(true)?;
     effect.set_multiple_clip_depths(false)?;
     effect.set_multiple_clip_pixel_aspects(false)?;
     effect.set_single_instance(false)?;
@@ -89,22 +90,27 @@ pub(super) fn describe_in_context(effect: EffectDescriptor<'_>, context: Context
         _ => &[Components::Rgba, Components::Rgb],
     };
     let any: &[Components] = &[Components::Alpha, Components::Rgba, Components::Rgb];
+    let alone: &[Components] = &[Components::Alpha];
     for (name, components, optional) in [
         (SOURCE, picture, false),
         (HINT, any, true),
+        (INSIDE, alone, true),
+        (OUTSIDE, alone, true),
+        (BACKGROUND, picture, true),
         (OUTPUT, picture, false),
     ] {
+        let mask = matches!(name, INSIDE | OUTSIDE);
         effect
             .define_clip(name)?
             .label(name)?
             .components(components)?
             .optional(optional)?
             // The hint is no mask clip: hosts let those be switched off, and blend with them.
-            .mask(false)?
+            .mask(mask)?
             // The network sees whole frames. Of interlaced ones the rows of a field are written.
             .field_extraction(FieldExtraction::Both)?
             .tiles(false)?
-            .temporal_access(false)?;
+            .temporal_access(mask || name == HINT)?;
     }
 
     let params = effect.params()?;
@@ -145,6 +151,7 @@ fn define(params: ParamSetDescriptor<'_>, parameter: &Parameter) -> Result<()> {
         Kind::Double { .. } => ParamKind::Double,
         Kind::Integer { .. } => ParamKind::Integer,
         Kind::Boolean { .. } => ParamKind::Boolean,
+        Kind::Rgb { .. } => ParamKind::Rgb,
         Kind::Text(_) | Kind::Label => ParamKind::String,
         Kind::Button => ParamKind::PushButton,
     };
@@ -190,6 +197,9 @@ fn define(params: ParamSetDescriptor<'_>, parameter: &Parameter) -> Result<()> {
         }
         Kind::Boolean { default, .. } => {
             param.default_bool(default)?.animates(parameter.animates)?;
+        }
+        Kind::Rgb { default, .. } => {
+            param.default_rgb(default)?.animates(parameter.animates)?;
         }
         Kind::Text(_) => {
             param

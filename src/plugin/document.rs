@@ -23,6 +23,10 @@ pub fn markdown() -> String {
             Kind::Boolean { default, .. } => {
                 (if default { "on, off" } else { "off, on" }).to_owned()
             }
+            Kind::Rgb {
+                default: [red, green, blue],
+                ..
+            } => format!("{red}, {green}, {blue}"),
             Kind::Text(_) => "text; empty".to_owned(),
             Kind::Label | Kind::Button => continue,
         };

@@ -3,18 +3,22 @@
 use ofx::{Channel, Components, Depth, ImageView, RectI};
 
 use super::Settings;
+use super::background::Background;
 use super::fetch::{self, Grid, Placed, RGB};
+use super::guides::{Guide, Guides};
 use super::stages::Stages;
 use crate::error::{Error, Result};
 use crate::keyer::{
-    self, Encoding, HintChannel, HintSource, Light, OutputColour, PixelScale, Planes, Screen, Size,
+    self, Encoding, HintChannel, HintRead, HintSource, Light, Look, OutputColour, PixelScale,
+    Planes, Screen, ScreenPlate, Size,
 };
 
 /// Plate and hint of one frame, and the pixels that are wanted of them.
 pub(super) struct Frame<'a> {
     pub(super) settings: Settings,
     pub(super) plate: Placed<'a>,
-    pub(super) hint: Option<Placed<'a>>,
+    pub(super) guides: Guides<'a>,
+    pub(super) background: Option<Background<'a>>,
     /// The pixels of the output.
     pub(super) grid: Grid,
     /// The whole plate in those pixels.
@@ -38,6 +42,57 @@ pub(super) struct Told {
     pub(super) words: String,
 }
 
+/// The masks over the frame, 0..1, where they are connected.
+#[derive(Debug, Default)]
+pub(super) struct Masks {
+    pub(super) inside: Option<Planes>,
+    pub(super) outside: Option<Planes>,
+}
+
+impl Masks {
+    /// Holds a hint over the frame to them.
+    fn hold(&self, hint: &mut [f32]) {
+        let inside = self.inside.as_ref().map(Planes::data);
+        let outside = self.outside.as_ref().map(Planes::data);
+        keyer::hold_to_masks(hint, inside, outside);
+    }
+
+    /// What surely is no screen: what the hint covers, and what either mask does.
+    pub(super) fn taken(&self, hint: Option<&Planes>) -> Option<Planes> {
+        let mut all: Option<Planes> = None;
+        for one in [hint, self.inside.as_ref(), self.outside.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            match &mut all {
+                None => all = Some(one.clone()),
+                Some(all) => {
+                    for (all, one) in all.data_mut().iter_mut().zip(one.data()) {
+                        *all = all.max(*one);
+                    }
+                }
+            }
+        }
+        all
+    }
+}
+
+/// A colour of the Source clip as the keyer holds the plate's.
+fn held(encoding: Encoding, colour: [f32; 3]) -> [f32; 3] {
+    match encoding.light() {
+        Light::Srgb => colour,
+        Light::Linear => encoding.to_linear(colour),
+    }
+}
+
+/// A colour that the keyer found in a plate as it is in the Source clip.
+pub(super) fn given_back(encoding: Encoding, colour: [f32; 3]) -> [f32; 3] {
+    match encoding.light() {
+        Light::Srgb => colour,
+        Light::Linear => encoding.from_linear(colour),
+    }
+}
+
 /// Width and height of a region.
 pub(super) fn size(region: RectI) -> Size {
     let (width, height) = fetch::size(region);
@@ -53,14 +108,17 @@ impl Frame<'_> {
     pub(super) fn check_memory(&self, network: Option<Size>, budget: u64) -> Result<()> {
         let pixels = |size: Size| (size.width as u64).saturating_mul(size.height as u64);
         let frame = pixels(size(self.frame));
-        // Three planes of the plate, one of the hint, four of the key at the plate's size, and two
-        // more for a matte that is moved and blurred.
-        let planes = frame.saturating_mul(3 + 1 + 4 + 2);
-        // A hint clip is read whole: its channels, and the hint that is made of them.
-        let hint = self.hint.map_or(0, |hint| {
-            let channels = fetch::hint_channels(hint.view.components()).len();
-            pixels(size(hint.view.bounds())).saturating_mul(channels as u64 + 1)
-        });
+        // Three planes of the plate, one of the hint and one to shape it with, those of the masks,
+        // four of the key at the plate's size, and two more for a matte that is moved and blurred.
+        let masks = self.guides.masks().count() as u64;
+        let planes = frame.saturating_mul(3 + 2 + masks + 4 + 2);
+        // A guide is read whole: its channels, and the mask that is made of them.
+        let whole = |guide: Guide<'_>| {
+            let view = guide.placed.view;
+            let channels = fetch::hint_channels(view.components()).len() as u64;
+            pixels(size(view.bounds())).saturating_mul(channels + 1)
+        };
+        let hint = self.guides.all().map(whole).max().unwrap_or(0);
         // What goes into the network, and what comes out of it.
         let network = network.map_or(0, |size| pixels(size).saturating_mul(4 + 4));
         let needed = planes
@@ -115,27 +173,48 @@ impl Frame<'_> {
         }
     }
 
-    /// The hint, and the screen's colour where it is named, where the hint is made from it, or
-    /// where `screen` asks for it.
+    /// The hint as the network sees it, and the screen's colour where it is named, where the hint is
+    /// made from it, or where `screen` asks for it.
     pub(super) fn told(&self, plate: &Planes, screen: bool) -> Result<Told> {
-        let given = self.given_hint()?;
-        let hint = given.as_ref().map(|(hint, _)| hint);
-        let found = match self.settings.screen.named() {
-            Some(named) => Some(named),
-            None if screen || given.is_none() => {
-                Some(keyer::detect(plate, self.encoding.light(), hint)?)
-            }
+        let masks = self.masks()?;
+        let given = match self.given_hint()? {
             None => None,
+            Some((mut hint, words)) => {
+                self.settings.shape.apply(&mut hint, self.scale)?;
+                masks.hold(hint.data_mut());
+                Some((hint, words))
+            }
         };
-        let (hint, words) = match (given, found) {
+        let known = self.settings.screen.named();
+        let found = match known {
+            None if screen || given.is_none() => {
+                let hint = given.as_ref().map(|(hint, _)| hint);
+                let taken = masks.taken(hint);
+                Some(keyer::detect(&self.look(plate, taken.as_ref()))?)
+            }
+            known => known,
+        };
+        let (hint, mut words) = match (given, found) {
             (Some(given), _) => given,
             (None, colour) => {
                 // Without a given hint the colour has just been found.
                 let colour = colour.unwrap_or(Screen::Green);
-                let hint = keyer::hint_from_screen(plate, self.encoding.light(), colour)?;
+                let taken = masks.taken(None);
+                let look = self.look(plate, taken.as_ref());
+                let mut hint = keyer::hint_from_screen(&look, colour)?;
+                self.settings.shape.apply(&mut hint, self.scale)?;
+                masks.hold(hint.data_mut());
                 (hint, "keyed from the screen".to_owned())
             }
         };
+        if let Some((first, rest)) = hint.data().split_first()
+            && rest.iter().all(|value| value == first)
+        {
+            words.push_str(&format!(", which is {first} everywhere"));
+        }
+        for name in self.guides.masks() {
+            words.push_str(&format!(", {name}"));
+        }
         Ok(Told {
             hint,
             screen: found,
@@ -143,46 +222,102 @@ impl Frame<'_> {
         })
     }
 
+    /// The screen without the subject.
+    ///
+    /// # Errors
+    /// When the plate shows no screen to speak of.
+    pub(super) fn clean_plate(&self) -> Result<(ScreenPlate, Screen)> {
+        let plate = self.plate()?;
+        let masks = self.masks()?;
+        let hint = self.given_hint()?.map(|(hint, _)| hint);
+        let taken = masks.taken(hint.as_ref());
+        let look = self.look(&plate, taken.as_ref());
+        let screen = match self.settings.screen.named() {
+            Some(screen) => screen,
+            None => keyer::detect(&look)?,
+        };
+        let clean = keyer::screen_plate(&look, screen)?.ok_or_else(|| {
+            Error::Clip(format!(
+                "no {} screen was found in the plate, so that there is no clean plate of it to show. Name \
+                 Screen Colour, or pick the colour in the viewer",
+                screen.id()
+            ))
+        })?;
+        Ok((clean, screen))
+    }
+
+    /// How the screen is looked at.
+    pub(super) fn look<'b>(&self, plate: &'b Planes, taken: Option<&'b Planes>) -> Look<'b> {
+        Look {
+            plate,
+            light: self.encoding.light(),
+            picked: self
+                .settings
+                .picked()
+                .map(|colour| held(self.encoding, colour)),
+            taken,
+        }
+    }
+
+    /// The masks that are connected, over the frame.
+    pub(super) fn masks(&self) -> Result<Masks> {
+        let read = |guide: Option<Guide<'_>>| {
+            let read = |guide: Guide<'_>| self.mask(&guide, HintChannel::Alpha);
+            Ok::<_, Error>(guide.map(read).transpose()?.map(|(mask, _)| mask))
+        };
+        Ok(Masks {
+            inside: read(self.guides.inside)?,
+            outside: read(self.guides.outside)?,
+        })
+    }
+
     /// The hint that somebody gave, over the frame, and where it comes from: the Hint clip, or the
     /// plate's own alpha.
     fn given_hint(&self) -> Result<Option<(Planes, String)>> {
-        let (image, channels, choice, from) = match (&self.hint, self.settings.hint_source) {
-            (Some(hint), _) => (
-                hint,
-                fetch::hint_channels(hint.view.components()),
-                self.settings.hint_channel,
-                "the Hint input",
-            ),
-            (None, HintSource::SourceAlpha) => {
-                if self.plate.view.components() == Components::Rgb {
-                    return Err(Error::Clip(
-                        "Hint Source is set to Source Alpha, but the picture on Source has no alpha. Put a rough \
-                         matte into its alpha, connect one to Hint, or set Hint Source to Auto or Screen Key"
-                            .into(),
-                    ));
-                }
-                (
-                    &self.plate,
-                    &[Channel::Alpha] as &[_],
-                    HintChannel::Alpha,
-                    "the plate",
-                )
-            }
-            (None, _) => return Ok(None),
-        };
+        if let Some(guide) = &self.guides.hint {
+            let (hint, read) = self.mask(guide, self.settings.hint_channel)?;
+            let of_frame = guide
+                .borrowed
+                .map_or_else(String::new, |time| format!(" at frame {time}"));
+            let words = format!("{} of the Hint input{of_frame}", read.word());
+            return Ok(Some((hint, words)));
+        }
+        if self.settings.hint_source != HintSource::SourceAlpha {
+            return Ok(None);
+        }
+        if self.plate.view.components() == Components::Rgb {
+            return Err(Error::Clip(
+                "Hint Source is set to Source Alpha, but the picture on Source has no alpha. Put a rough \
+                 matte into its alpha, connect one to Hint, or set Hint Source to Auto or Screen Key"
+                    .into(),
+            ));
+        }
+        let (hint, read) =
+            self.limited(&self.plate, &[Channel::Alpha], HintChannel::Alpha, false)?;
+        Ok(Some((hint, format!("{} of the plate", read.word()))))
+    }
+
+    /// A guide as a plane of 0..1 over the frame, and what of it was read.
+    fn mask(&self, guide: &Guide<'_>, choice: HintChannel) -> Result<(Planes, HintRead)> {
+        let image = &guide.placed;
+        let channels = fetch::hint_channels(image.view.components());
+        self.limited(image, channels, choice, guide.opaque)
+    }
+
+    fn limited(
+        &self,
+        image: &Placed<'_>,
+        channels: &[Channel],
+        choice: HintChannel,
+        opaque: bool,
+    ) -> Result<(Planes, HintRead)> {
         // Which channel speaks is decided on the clip's own pixels: the nothing around a small
         // clip would make an alpha that is solid everywhere look as if it said something.
         let bounds = image.view.bounds();
         let own = fetch::read(image, &image.grid, bounds, bounds, channels)?;
-        let (hint, read) = keyer::hint_from_clip(&own, choice)?;
-        let mut words = format!("{} of {from}", read.word());
-        if let Some((first, rest)) = hint.data().split_first()
-            && rest.iter().all(|value| value == first)
-        {
-            words.push_str(&format!(", which is {first} everywhere"));
-        }
+        let (hint, read) = keyer::hint_from_clip(&own, choice, opaque)?;
         if bounds == self.frame && image.grid == self.grid {
-            return Ok(Some((hint, words)));
+            return Ok((hint, read));
         }
         let row_bytes = hint.width() * size_of::<f32>();
         let view = ImageView::from_bytes(
@@ -193,14 +328,14 @@ impl Frame<'_> {
             // Our row 0 is the highest.
             -(row_bytes as isize),
         )
-        .map_err(|error| Error::Clip(format!("the Hint input cannot be used: {error}")))?;
+        .map_err(|error| Error::Clip(format!("a hint or mask cannot be used: {error}")))?;
         let placed = Placed {
             view,
             grid: image.grid,
         };
         let alpha = &[Channel::Alpha];
         let hint = fetch::read(&placed, &self.grid, self.region, self.frame, alpha)?;
-        Ok(Some((hint, words)))
+        Ok((hint, read))
     }
 
     /// How plate and hint were read, in words for the panel.

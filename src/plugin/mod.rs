@@ -2,11 +2,15 @@
 //! [`crate::network`], and their answers into pictures, messages and statuses.
 
 mod actions;
+mod analyse;
+mod background;
 mod colour;
 mod describe;
 pub mod document;
 mod fetch;
 mod frame;
+mod guides;
+mod instead;
 pub mod logging;
 pub mod parameters;
 mod patience;
@@ -21,8 +25,8 @@ mod status;
 use std::ffi::CStr;
 
 use ofx::{
-    ClipPreferences, Context, Effect, EffectDescriptor, Handled, HostInfo, InstanceChanged, Plugin,
-    RectD, RegionsOfInterest, RenderArgs, Scale,
+    ClipPreferences, Context, Effect, EffectDescriptor, FramesNeeded, Handled, HostInfo,
+    InstanceChanged, Plugin, RectD, RegionsOfInterest, RenderArgs, Rendered, Scale,
 };
 
 pub use describe::DEPTHS_VARIABLE;
@@ -38,6 +42,12 @@ pub const LABEL: &str = "CorridorKey";
 pub const SOURCE: &str = "Source";
 /// The rough matte; optional.
 pub const HINT: &str = "Hint";
+/// A mask of what is surely subject; optional.
+pub const INSIDE: &str = "InM";
+/// A mask of what surely is not: garbage; optional.
+pub const OUTSIDE: &str = "OutM";
+/// What Composite is put over; optional.
+pub const BACKGROUND: &str = "Bg";
 /// The result.
 pub const OUTPUT: &str = "Output";
 
@@ -116,7 +126,15 @@ impl Plugin for CorridorKey {
         actions::regions_of_interest(effect, time, regions)
     }
 
-    fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<(), Error> {
+    fn frames_needed(
+        effect: Effect<'_>,
+        time: f64,
+        frames: FramesNeeded<'_>,
+    ) -> Result<Handled, Error> {
+        actions::frames_needed(effect, time, frames)
+    }
+
+    fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<Rendered<Error>, Error> {
         render::render(effect, arguments)
     }
 

@@ -7,8 +7,8 @@
 
 use super::settings::Settings;
 use crate::keyer::{
-    DespillMethod, Detail, Encoding, HintChannel, HintSource, MatteShape, Output, OutputColour,
-    Resolution, ScreenColour, Upsampling,
+    DespillMethod, Detail, Encoding, HintChannel, HintMissing, HintShape, HintSource, MatteShape,
+    OnFailure, Output, OutputColour, Resolution, ScreenColour, ScreenMeasure, Upsampling,
 };
 use crate::network::{DeviceChoice, PrecisionChoice};
 
@@ -97,6 +97,14 @@ pub enum Kind {
         default: bool,
         /// Where it goes.
         set: fn(&mut Settings, bool),
+    },
+    /// A colour that the host's picker can pick from a viewer: red, green and blue as they are in
+    /// the clip.
+    Rgb {
+        /// Default.
+        default: [f64; 3],
+        /// Where it goes.
+        set: fn(&mut Settings, [f64; 3]),
     },
     /// A line of text; empty by default.
     Text(fn(&mut Settings, String)),
@@ -290,7 +298,7 @@ pub static TABLE: &[Parameter] = &[
     parameter(
         "hintChannel",
         "Hint Channel",
-        "Which channel of the Hint input is the hint. Auto takes alpha, or the brightness of a black and white picture whose alpha is the same everywhere.",
+        "Which channel of the Hint input is the hint. Auto takes alpha, or the brightness where the clip has no alpha, the host calls it opaque, or a black and white picture has the same alpha everywhere.",
         Group::Hint,
         Kind::Choice(
             &[
@@ -301,6 +309,107 @@ pub static TABLE: &[Parameter] = &[
             ],
             |settings, index| settings.hint_channel = at(HintChannel::ALL, index),
         ),
+    ),
+    parameter(
+        "hintMissing",
+        "Missing Hint",
+        "What happens on frames for which a connected hint or mask has no image: an error, or the nearest frame that has one.",
+        Group::Hint,
+        Kind::Choice(
+            &[choice("error", "Error"), choice("nearest", "Nearest Frame")],
+            |settings, index| settings.hint_missing = at(HintMissing::ALL, index),
+        ),
+    ),
+    parameter(
+        SCREEN_MEASURE,
+        "Screen Measure",
+        "Where the screen key knows the screen's colour from: each frame's plate, or the colour in Screen Pick, which holds for a whole shot.",
+        Group::Hint,
+        Kind::Choice(
+            &[choice("measured", "Measured"), choice("picked", "Picked")],
+            |settings, index| settings.measure = at(ScreenMeasure::ALL, index),
+        ),
+    ),
+    parameter(
+        SCREEN_PICK,
+        "Screen Pick",
+        "The screen's colour, picked from the plate in the viewer or stored by Analyse Screen; in the colour space of the Source clip.",
+        Group::Hint,
+        Kind::Rgb {
+            default: [0.1, 0.6, 0.2],
+            set: |settings, value| settings.pick = value.map(|channel| channel as f32),
+        },
+    ),
+    parameter(
+        ANALYSE_SCREEN,
+        "Analyse Screen",
+        "Measures the screen in the plate at this frame, stores its colour in Screen Pick and switches Screen Measure to Picked.",
+        Group::Hint,
+        Kind::Button,
+    ),
+    animated(parameter(
+        "hintGrow",
+        "Hint Grow",
+        "Grows the hint by so many pixels of the full-size plate; below 0 it shrinks.",
+        Group::Hint,
+        Kind::Double {
+            default: 0.0,
+            range: (-100.0, 100.0),
+            set: |settings, value| settings.shape.grow = value as f32,
+        },
+    )),
+    animated(parameter(
+        "hintBlur",
+        "Hint Blur",
+        "Softens the hint over so many pixels of the full-size plate.",
+        Group::Hint,
+        Kind::Double {
+            default: 0.0,
+            range: (0.0, 100.0),
+            set: |settings, value| settings.shape.blur = value as f32,
+        },
+    )),
+    animated(parameter(
+        "hintGain",
+        "Hint Gain",
+        "Multiplies the hint.",
+        Group::Hint,
+        Kind::Double {
+            default: 1.0,
+            range: (0.0, 10.0),
+            set: |settings, value| settings.shape.gain = value as f32,
+        },
+    )),
+    animated(parameter(
+        "hintGamma",
+        "Hint Gamma",
+        "Makes the soft parts of the hint more solid above 1, less below.",
+        Group::Hint,
+        Kind::Double {
+            default: 1.0,
+            range: (0.1, 10.0),
+            set: |settings, value| settings.shape.gamma = value as f32,
+        },
+    )),
+    parameter(
+        "hintInvert",
+        "Hint Invert",
+        "Takes the hint for a matte of the screen, and not of the subject.",
+        Group::Hint,
+        Kind::Boolean {
+            default: false,
+            set: |settings, on| settings.shape.invert = on,
+        },
+    ),
+    parameter(
+        "masksOnMatte",
+        "Masks on Matte",
+        "Holds not only the hint but also the finished matte to the masks: solid inside InM, nothing inside OutM.",
+        Group::Hint,
+        Kind::Boolean {
+            default: true,
+            set: |settings, on| settings.masks_on_matte = on,
+        },
     ),
     animated(parameter(
         "refinerStrength",
@@ -483,7 +592,7 @@ pub static TABLE: &[Parameter] = &[
     shaping(parameter(
         "output",
         "Output",
-        "What the node writes. Processed is the premultiplied key; Foreground is straight, with alpha; Composite is the key over a checker.",
+        "What the node writes: Processed is the premultiplied key, Foreground is straight, Composite is the key over Bg or a checker, Screen is an estimated clean plate, and Status is the matte with false colours: black empty, white solid, blue nearly empty, yellow nearly solid, red empty where the hint is solid, green solid where it is empty.",
         Group::Output,
         Kind::Choice(
             &[
@@ -493,10 +602,26 @@ pub static TABLE: &[Parameter] = &[
                 choice("composite", "Composite"),
                 choice("hint", "Hint"),
                 choice("sourceMatte", "Source x Matte"),
+                choice("screen", "Screen"),
+                choice("status", "Status"),
             ],
             |settings, index| settings.output = at(Output::ALL, index),
         ),
     )),
+    parameter(
+        "onFailure",
+        "On Failure",
+        "What is written when a frame cannot be keyed: nothing, so that the render fails, or black or the plate in its place; the reason is shown in any case.",
+        Group::Output,
+        Kind::Choice(
+            &[
+                choice("fail", "Fail"),
+                choice("black", "Black"),
+                choice("plate", "Plate"),
+            ],
+            |settings, index| settings.on_failure = at(OnFailure::ALL, index),
+        ),
+    ),
     parameter(
         STATUS_MODEL,
         "Model in use",
@@ -546,8 +671,23 @@ pub static TABLE: &[Parameter] = &[
         Group::Status,
         Kind::Button,
     ),
+    parameter(
+        WARM_UP,
+        "Warm Up",
+        "Loads the model and prepares it for this plate's size, so that the first frame does not wait for it.",
+        Group::Status,
+        Kind::Button,
+    ),
 ];
 
+/// Id of the choice where the screen's colour is known from.
+pub const SCREEN_MEASURE: &str = "screenMeasure";
+/// Id of the screen's picked colour.
+pub const SCREEN_PICK: &str = "screenPick";
+/// Id of the button that stores the screen's colour.
+pub const ANALYSE_SCREEN: &str = "analyseScreen";
+/// Id of the button that makes the first frame fast.
+pub const WARM_UP: &str = "warmUp";
 /// Id of the label that names the model.
 pub const STATUS_MODEL: &str = "statusModel";
 /// Id of the label that names the device.
@@ -576,6 +716,12 @@ impl Default for Settings {
             output: Output::ALL[0],
             hint_source: HintSource::ALL[0],
             hint_channel: HintChannel::ALL[0],
+            hint_missing: HintMissing::ALL[0],
+            measure: ScreenMeasure::ALL[0],
+            pick: [0.0; 3],
+            shape: HintShape::default(),
+            masks_on_matte: false,
+            on_failure: OnFailure::ALL[0],
             screen: ScreenColour::ALL[0],
             input: None,
             output_colour: OutputColour::ALL[0],
@@ -601,6 +747,7 @@ impl Default for Settings {
                 Kind::Double { default, set, .. } => set(&mut settings, default),
                 Kind::Integer { default, set, .. } => set(&mut settings, default),
                 Kind::Boolean { default, set } => set(&mut settings, default),
+                Kind::Rgb { default, set } => set(&mut settings, default),
                 Kind::Text(set) => set(&mut settings, String::new()),
                 Kind::Label | Kind::Button => {}
             }

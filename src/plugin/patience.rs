@@ -9,19 +9,33 @@ use crate::network::Control;
 
 /// A frame that is done sooner than this shows no progress bar: hosts put it in the artist's way.
 const QUIET: Duration = Duration::from_secs(3);
+/// A press of a button is answered sooner.
+const PRESSED: Duration = Duration::from_millis(200);
 
 /// Asks the host whether the render is still wanted. Lives on the host's render thread.
 pub(super) struct Patience<'a> {
     effect: &'a Effect<'a>,
     started: Instant,
+    quiet: Duration,
     progress: RefCell<Option<Progress<'a>>>,
 }
 
 impl<'a> Patience<'a> {
+    /// For a frame.
     pub(super) fn new(effect: &'a Effect<'a>) -> Self {
+        Self::quiet_for(effect, QUIET)
+    }
+
+    /// For a button that takes its time.
+    pub(super) fn pressed(effect: &'a Effect<'a>) -> Self {
+        Self::quiet_for(effect, PRESSED)
+    }
+
+    fn quiet_for(effect: &'a Effect<'a>, quiet: Duration) -> Self {
         Self {
             effect,
             started: Instant::now(),
+            quiet,
             progress: RefCell::new(None),
         }
     }
@@ -42,7 +56,7 @@ impl Control for Patience<'_> {
             return true;
         }
         let waited = self.started.elapsed();
-        if waited < QUIET {
+        if waited < self.quiet {
             return false;
         }
         let mut progress = self.progress.borrow_mut();
@@ -54,7 +68,7 @@ impl Control for Patience<'_> {
         }
         let Some(bar) = &*progress else { return false };
         // The network does not say how far it is; the bar nears its end without reaching it.
-        let share = 1.0 - (-(waited - QUIET).as_secs_f64() / 20.0).exp();
+        let share = 1.0 - (-(waited - self.quiet).as_secs_f64() / 20.0).exp();
         !bar.update(share)
     }
 }

@@ -5,7 +5,7 @@ use ofx::Effect;
 use super::Settings;
 use super::parameters::{Kind, TABLE};
 use crate::error::Result;
-use crate::keyer::{self, Output, OutputColour};
+use crate::keyer::{self, OnFailure, Output, OutputColour};
 
 impl Settings {
     /// Reads every parameter at a time.
@@ -49,6 +49,12 @@ impl Settings {
                         set(&mut settings, on);
                     }
                 }
+                Kind::Rgb { set, .. } => {
+                    let value = offered(id, param.get_rgb_at(time))?;
+                    if let Some(value) = value.filter(|value| value.iter().all(|v| v.is_finite())) {
+                        set(&mut settings, value);
+                    }
+                }
                 Kind::Text(set) => {
                     if let Some(text) = offered(id, param.get_string_at(time))? {
                         set(&mut settings, text.trim().to_owned());
@@ -68,6 +74,14 @@ impl Settings {
         choice(effect, "output", Output::ALL)
     }
 
+    /// Reads the one parameter that a failure asks for, whatever is the matter with the others.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(super) fn read_on_failure(effect: Effect<'_>) -> Result<OnFailure> {
+        choice(effect, "onFailure", OnFailure::ALL)
+    }
+
     /// Reads the one parameter that the output's colour space depends on besides.
     ///
     /// # Errors
@@ -77,7 +91,7 @@ impl Settings {
     }
 }
 
-/// A choice that has no time.
+/// A choice that has no time; its default where the host does not offer it.
 fn choice<T: Copy>(effect: Effect<'_>, id: &'static str, all: &[T]) -> Result<T> {
     let index = match offered(id, effect.param(id))? {
         Some(param) => offered(id, param.get_choice())?.unwrap_or(0),

@@ -6,20 +6,23 @@
 
 use std::sync::{Arc, LazyLock};
 
-use ofx::{Clip, Effect, Field, Image, RectD, RectI, RenderArgs, RowMut, Scale};
+use ofx::{Effect, Field, RectD, RectI, RenderArgs, Rendered, RowMut, Scale};
 use parking_lot::Mutex;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::fetch::{self, Grid, Placed};
-use super::frame::{self, Frame};
+use super::background::BackgroundImage;
+use super::fetch::{self, Grid};
+use super::frame::{self, Frame, Masks};
+use super::guides::{self, GuideImages};
+use super::instead;
 use super::patience::Patience;
 use super::stages::Stages;
 use super::status::{self, Report};
-use super::{HINT, OUTPUT, SOURCE, Settings, colour, region};
+use super::{OUTPUT, SOURCE, Settings, colour, region};
 use crate::error::{Error, Result};
 use crate::keyer::{
-    self, Backing, Bounds, Composition, Geometry, Guide, HintSource, Layers, Output, PixelScale,
-    Planes, Plate, Pool, Screen, Upsampling,
+    self, Backing, Bounds, Composition, Geometry, Guide, HintSource, Layers, OnFailure, Output,
+    PixelScale, Planes, Plate, Pool, Screen, ScreenPlate, Upsampling,
 };
 use crate::network::{Answer, Model, Request, Service};
 
@@ -45,8 +48,82 @@ pub(super) fn purge() {
     SCRATCH.purge();
 }
 
-/// Renders the window.
-pub(super) fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
+/// Renders the window: the picture that is asked for or, where it cannot be made, what the artist
+/// wants to see instead.
+pub(super) fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<Rendered<Error>> {
+    let Err(error) = keyed(effect, arguments) else {
+        return Ok(Rendered::AsAsked);
+    };
+    // A render that is no longer wanted has not failed. A host that aborts also stops handing out
+    // images, which looks like a failure.
+    if error.is_abort() || effect.aborted() {
+        return Err(error);
+    }
+    match Settings::read_on_failure(effect)? {
+        OnFailure::Fail => return Err(error),
+        OnFailure::Black => instead::black(effect, arguments)?,
+        OnFailure::Plate => instead::plate(effect, arguments)?,
+    }
+    Ok(Rendered::InPlace(error))
+}
+
+/// Loads the model and builds its session for the plate at a frame, by running the network on
+/// nothing. It runs beside the host's thread, which shows a progress bar and asks whether to stop.
+///
+/// # Errors
+/// Whatever a render would fail with for want of a model, a device or memory.
+pub(super) fn warm_up(effect: Effect<'_>, time: f64) -> Result<()> {
+    let stages = Stages::start();
+    let settings = Settings::read(effect, time)?;
+    let service = Service::global();
+    let patience = Patience::pressed(&effect);
+    let source = effect.clip(SOURCE)?;
+    let known = source
+        .connected()
+        .then(|| region::of_plate(effect, &source, time));
+    let region = known.flatten().ok_or_else(|| {
+        Error::Clip(format!(
+            "the Source input has no picture at frame {time}, so that the size to prepare for is not known. \
+             Connect a plate, go to one of its frames and press Warm Up again"
+        ))
+    })?;
+    let grid = Grid {
+        scale: Scale { x: 1.0, y: 1.0 },
+        pixel_aspect: source.pixel_aspect(),
+    };
+    let network = Network::new(service, &settings, &grid, region)?;
+    let keyer::Size { width, height } = network.geometry.network;
+    let mut nothing = SCRATCH.planes(width, height, 4)?.into_planes();
+    nothing.data_mut().fill(0.0);
+    let input = keyer::NetworkInput {
+        height,
+        width,
+        data: nothing.into_vec(),
+    };
+    let request = Request {
+        model: &network.model,
+        device: settings.device,
+        precision: settings.precision,
+        input: &input,
+        refiner_strength: settings.refiner_strength,
+    };
+    let turn = service.admit(&patience)?;
+    let outcome = stages.time("network", || service.predict(&request, &patience))?;
+    drop(turn);
+    SCRATCH.give(input.data);
+    let report = Report {
+        model: format!("{} {}", network.model.name, network.model.version),
+        device: outcome.device.name().to_owned(),
+        size: format!("{width} x {height}"),
+        time: format!("warmed up in {stages}"),
+        reading: String::new(),
+    };
+    status::remember(effect.instance_id(), &settings, report);
+    Ok(())
+}
+
+/// Renders the key.
+fn keyed(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
     let stages = Stages::start();
     let settings = Settings::read(effect, arguments.time)?;
     let service = Service::global();
@@ -59,7 +136,8 @@ pub(super) fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
             arguments.time
         ))
     })?;
-    let hint_image = fetch_hint(effect, &settings, arguments.time)?;
+    let guide_images = GuideImages::fetch(effect, &settings, arguments.time)?;
+    let background_image = BackgroundImage::fetch(effect, settings.output, arguments.time)?;
     let mut output_image = effect.clip(OUTPUT)?.fetch_output(arguments.time)?;
 
     let grid = Grid {
@@ -68,10 +146,10 @@ pub(super) fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
             .pixel_aspect()
             .unwrap_or_else(|| source.pixel_aspect()),
     };
-    let plate = placed(&source_image, &source);
+    let plate = guides::placed(&source_image, &source);
     let canonical = region::of_plate(effect, &source, arguments.time)
         .unwrap_or_else(|| plate.grid.canonical(plate.view.bounds()));
-    // The hint is looked at, not used: neither model nor network size matter.
+    // Hint and screen are looked at, not used: neither model nor network size matter.
     let network = match settings.output.shows_key() {
         true => Some(Network::new(service, &settings, &grid, canonical)?),
         false => None,
@@ -82,7 +160,8 @@ pub(super) fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
         encoding: reading.encoding,
         why: reading.why,
         scale: pixel_scale(&grid),
-        hint: hint_image.as_ref().map(|(image, clip)| placed(image, clip)),
+        guides: guide_images.guides(),
+        background: background_image.as_ref().map(BackgroundImage::background),
         settings,
         plate,
         grid,
@@ -96,6 +175,7 @@ pub(super) fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
     let _turn = service.admit(&patience)?;
     let shown = match &network {
         Some(network) => network.shown(&frame, service, &patience)?,
+        None if frame.settings.output == Output::Screen => Shown::screen(&frame, service)?,
         None => Shown::hint(&frame, service)?,
     };
     patience.check()?;
@@ -123,53 +203,11 @@ pub(super) fn render(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
 }
 
 /// Whether a row is of the field that is to be rendered. Fields are counted from the lowest row.
-fn is_of(y: i32, field: Field) -> bool {
+pub(super) fn is_of(y: i32, field: Field) -> bool {
     match field {
         Field::None | Field::Both => true,
         Field::Lower => y.rem_euclid(2) == 0,
         Field::Upper => y.rem_euclid(2) == 1,
-    }
-}
-
-/// The hint's image, when the settings ask for the Hint input.
-///
-/// Auto decides by the connection alone, never by what the pixels look like.
-fn fetch_hint<'a>(
-    effect: Effect<'a>,
-    settings: &Settings,
-    time: f64,
-) -> Result<Option<(Image<'a>, Clip<'a>)>> {
-    let wanted = matches!(settings.hint_source, HintSource::Auto | HintSource::Hint);
-    let clip = effect
-        .clip_optional(HINT)?
-        .filter(|clip| wanted && clip.connected());
-    let Some(clip) = clip else {
-        return match settings.hint_source {
-            HintSource::Hint => Err(Error::Clip(
-                "Hint Source is set to Hint Input, but nothing is connected to Hint. Connect a rough matte, or set \
-                 Hint Source to Auto or Screen Key"
-                    .into(),
-            )),
-            _ => Ok(None),
-        };
-    };
-    match clip.fetch(time, None)? {
-        Some(image) => Ok(Some((image, clip))),
-        None => Err(Error::Clip(format!(
-            "the Hint input is connected but has no image at frame {time}. Extend the hint to the plate's range, \
-             disconnect it, or set Hint Source to Screen Key"
-        ))),
-    }
-}
-
-fn placed<'a>(image: &'a Image<'_>, clip: &Clip<'_>) -> Placed<'a> {
-    let grid = Grid {
-        scale: image.render_scale(),
-        pixel_aspect: image.pixel_aspect().unwrap_or_else(|| clip.pixel_aspect()),
-    };
-    Placed {
-        view: image.view(),
-        grid,
     }
 }
 
@@ -192,6 +230,8 @@ enum Picture {
     Key(Box<Finish>),
     /// A hint over the frame.
     Hint(Planes),
+    /// The screen over the frame.
+    Screen(ScreenPlate),
 }
 
 /// An answer, and what makes a key of it.
@@ -239,18 +279,32 @@ impl Shown {
             let plate = frame.plate()?;
             frame.stages.time("hint", || frame.told(&plate, false))
         })?;
-        let unused = "not needed to show the hint";
-        let report = Report {
-            model: unused.into(),
-            device: unused.into(),
-            size: unused.into(),
-            time: String::new(),
-            reading: frame.reading(told.screen, &told.words),
-        };
         Ok(Self {
             picture: Picture::Hint(told.hint),
-            report,
+            report: Self::unused("the hint", frame.reading(told.screen, &told.words)),
         })
+    }
+
+    /// The screen alone.
+    fn screen(frame: &Frame<'_>, service: &Service) -> Result<Self> {
+        let (clean, screen) =
+            service.install(|| frame.stages.time("screen", || frame.clean_plate()))?;
+        Ok(Self {
+            picture: Picture::Screen(clean),
+            report: Self::unused("the screen", frame.reading(Some(screen), "not used")),
+        })
+    }
+
+    /// What there is to say when no network was needed.
+    fn unused(shown: &str, reading: String) -> Report {
+        let unused = format!("not needed to show {shown}");
+        Report {
+            model: unused.clone(),
+            device: unused.clone(),
+            size: unused,
+            time: String::new(),
+            reading,
+        }
     }
 }
 
@@ -322,18 +376,27 @@ impl Network {
     fn key(&self, frame: &Frame<'_>) -> u128 {
         let mut hash = Xxh3::new();
         hash.update(&fetch::fingerprint(&frame.plate).to_le_bytes());
-        if let Some(hint) = &frame.hint {
-            hash.update(&fetch::fingerprint(hint).to_le_bytes());
+        let guides = frame.guides;
+        for (name, guide) in [
+            ("hint", &guides.hint),
+            ("inside", &guides.inside),
+            ("outside", &guides.outside),
+        ] {
+            if let Some(guide) = guide {
+                hash.update(name.as_bytes());
+                hash.update(&[u8::from(guide.opaque)]);
+                hash.update(&fetch::fingerprint(&guide.placed).to_le_bytes());
+            }
         }
         let (settings, model) = (&frame.settings, &self.model);
         // A colour shapes the prediction through the exchange of channels, and through the hint
         // where the hint is made from it.
-        let given = frame.hint.is_some() || settings.hint_source == HintSource::SourceAlpha;
+        let given = guides.hint.is_some() || settings.hint_source == HintSource::SourceAlpha;
         let screen = settings.screen.named();
         let exchange = screen.map(|screen| self.exchange(screen));
         // One line of text: the parts are few, and their names cannot run into each other.
         let upstream = format!(
-            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {} {:?} {:?} {:?}",
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {} {:?} {:?} {:?}",
             frame.region,
             frame.frame,
             frame.grid,
@@ -341,8 +404,14 @@ impl Network {
             frame.encoding,
             settings.hint_source,
             settings.hint_channel,
+            settings.shape,
             if given { None } else { screen },
             exchange,
+            if given && screen.is_some() {
+                None
+            } else {
+                settings.picked()
+            },
             settings.device,
             settings.precision,
             model.sha256,
@@ -438,10 +507,10 @@ fn write(frame: &Frame<'_>, shown: &Shown, window: RectI, rows: Vec<RowMut<'_>>)
     let own = fetch::Reader::new(&frame.plate, &frame.grid, frame.region, frame.frame);
     let guide = match &shown.picture {
         Picture::Key(finish) => finish.guide(frame)?,
-        Picture::Hint(_) => None,
+        Picture::Hint(_) | Picture::Screen(_) => None,
     };
     let key = match &shown.picture {
-        Picture::Hint(_) => None,
+        Picture::Hint(_) | Picture::Screen(_) => None,
         Picture::Key(finish) => {
             let wanted = from_top(window.y2 - 1)..from_top(window.y1) + 1;
             let settings = frame.settings.finish(finish.screen, frame.scale);
@@ -464,11 +533,25 @@ fn write(frame: &Frame<'_>, shown: &Shown, window: RectI, rows: Vec<RowMut<'_>>)
                     prediction, geometry, *exchange, &settings, wanted, plate, &SCRATCH,
                 )
             };
-            Some(frame.stages.time("key", make)?)
+            let key = frame.stages.time("key", make)?;
+            let masks = match frame.settings.masks_on_matte {
+                true => frame.masks()?,
+                false => Masks::default(),
+            };
+            Some(key.held_to(masks.inside, masks.outside)?)
         }
     };
     let plate = match mode {
         Output::SourceMatte => Some(frame.plate_as_written()?),
+        _ => None,
+    };
+    let background = match &frame.background {
+        Some(background) => Some(background.read(frame)?),
+        None => None,
+    };
+    // A stored prediction comes without its hint, which Status holds it against.
+    let hint = match mode {
+        Output::Status => Some(frame.told(&frame.plate()?, false)?.hint),
         _ => None,
     };
     let layers = Layers {
@@ -476,7 +559,12 @@ fn write(frame: &Frame<'_>, shown: &Shown, window: RectI, rows: Vec<RowMut<'_>>)
         plate: plate.as_ref(),
         hint: match &shown.picture {
             Picture::Hint(hint) => Some(hint),
-            Picture::Key(_) => None,
+            _ => hint.as_ref(),
+        },
+        background: background.as_ref(),
+        screen: match &shown.picture {
+            Picture::Screen(screen) => Some(screen),
+            _ => None,
         },
     };
     let picture = Composition::new(mode, frame.written(), layers, frame.scale)?;

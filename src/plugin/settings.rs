@@ -4,8 +4,9 @@
 //! there are parameters, hosts or time.
 
 use crate::keyer::{
-    DespillMethod, Detail, Encoding, FinishSettings, HintChannel, HintSource, MatteShape, Output,
-    OutputColour, PixelScale, Resolution, Screen, ScreenColour, Upsampling,
+    DespillMethod, Detail, Encoding, FinishSettings, HintChannel, HintMissing, HintShape,
+    HintSource, MatteShape, OnFailure, Output, OutputColour, PixelScale, Resolution, Screen,
+    ScreenColour, ScreenMeasure, Upsampling,
 };
 use crate::network::{DeviceChoice, PrecisionChoice};
 
@@ -18,6 +19,18 @@ pub struct Settings {
     pub hint_source: HintSource,
     /// Which channel of the hint clip is the hint.
     pub hint_channel: HintChannel,
+    /// What happens where a hint or mask has no image.
+    pub hint_missing: HintMissing,
+    /// Where the screen's colour is known from.
+    pub measure: ScreenMeasure,
+    /// The picked colour of the screen, as it is in the Source clip.
+    pub pick: [f32; 3],
+    /// What is done to the hint before the network sees it.
+    pub shape: HintShape,
+    /// Whether the masks hold the finished matte too.
+    pub masks_on_matte: bool,
+    /// What is written when a frame cannot be keyed.
+    pub on_failure: OnFailure,
     /// The colour of the screen.
     pub screen: ScreenColour,
     /// How the Source clip is encoded; `None` where that is to be found out.
@@ -57,6 +70,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The picked colour of the screen, where it is asked for.
+    pub fn picked(&self) -> Option<[f32; 3]> {
+        (self.measure == ScreenMeasure::Picked).then_some(self.pick)
+    }
+
     /// The part that shapes the finished picture but not what the network sees.
     pub fn finish(&self, screen: Screen, scale: PixelScale) -> FinishSettings {
         let colour = self.output.shows_foreground();

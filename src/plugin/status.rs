@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use parking_lot::Mutex;
 
 use super::Settings;
+use crate::keyer::HintShape;
 
 /// So many reports are kept.
 const KEPT: usize = 64;
@@ -91,6 +92,10 @@ fn unanimated(settings: &Settings) -> Settings {
         refiner_strength: 0.0,
         despill_strength: 0.0,
         despeckle_size: 0,
+        shape: HintShape {
+            invert: settings.shape.invert,
+            ..HintShape::default()
+        },
         ..settings.clone()
     }
 }

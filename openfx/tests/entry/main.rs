@@ -267,6 +267,13 @@ fn failures_post_a_message_and_success_clears_it() {
     assert_eq!(render(&fake, effect, c"ok"), kOfxStatOK);
     assert_eq!(effect.cleared, 1);
 
+    // Another picture than the one asked for is a success, and the reason stays on show.
+    assert_eq!(render(&fake, effect, c"instead"), kOfxStatOK);
+    assert_eq!(effect.message.clone().unwrap()[2], "wrong");
+    assert_eq!(effect.posted, 2);
+    assert_eq!(render(&fake, effect, c"ok"), kOfxStatOK);
+    assert_eq!((effect.message.clone(), effect.cleared), (None, 2));
+
     // A failure while the host is stopping is no failure to tell of.
     effect.aborted = true;
     assert_eq!(render(&fake, effect, c"fail"), kOfxStatFailed);

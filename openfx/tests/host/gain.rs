@@ -10,7 +10,7 @@ use std::time::Duration;
 use ofx::{
     ActionError, Channel, ClipPreferences, Components, Context, Depth, Effect, EffectDescriptor,
     Handled, Identity, InstanceChanged, MessageKind, ParamKind, Plugin, Premultiplication, RectD,
-    RegionsOfInterest, RenderArgs, Scale, Status, StringMode, ThreadSafety,
+    RegionsOfInterest, RenderArgs, Rendered, Scale, Status, StringMode, ThreadSafety,
 };
 
 pub(crate) const GAIN: &str = "org.example.gain";
@@ -249,12 +249,12 @@ impl<const FULLY: bool> Plugin for Gain<FULLY> {
         Ok(Handled::Default)
     }
 
-    fn render(effect: Effect<'_>, args: &RenderArgs) -> Result<(), Error> {
+    fn render(effect: Effect<'_>, args: &RenderArgs) -> Result<Rendered<Error>, Error> {
         log("render");
         MOST.fetch_max(RUNNING.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         let result = render(effect, args);
         RUNNING.fetch_sub(1, Ordering::SeqCst);
-        result
+        result.map(|()| Rendered::AsAsked)
     }
 }
 

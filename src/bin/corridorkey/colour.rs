@@ -49,7 +49,7 @@ pub(crate) fn recipe(output: Output, plugin: Encoding, file: Encoding) -> Recipe
             channels: Write::Single,
             ..plain
         },
-        Output::Composite => Recipe {
+        Output::Composite | Output::Screen | Output::Status => Recipe {
             channels: Write::Rgb,
             ..plain
         },

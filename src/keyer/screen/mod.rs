@@ -1,0 +1,559 @@
+//! The screen behind the subject: which colour it has, how that colour changes over the picture,
+//! and a hint keyed from it.
+//!
+//! All of it works on a small sRGB copy of the plate and on two numbers per pixel: the *excess*,
+//! how far the screen's channel stands above the other two, and the *purity*, the excess as a part
+//! of the channel itself. Uneven light scales all channels of a screen alike: its excess changes
+//! and its purity stays. Spill on dark cloth or fur is as pure as the screen and has little excess.
+//! So a pixel is screen when it has most of both of what the screen *around it* has.
+//!
+//! | step | module |
+//! |---|---|
+//! | which colour | here: [`detect`], [`typical`] |
+//! | the colour as a smooth function of position | [`plate`] |
+//! | what is neither screen nor subject | `garbage` |
+//! | the hint | `key` |
+
+mod garbage;
+mod key;
+pub mod plate;
+
+use rayon::prelude::*;
+
+use super::colour::Light;
+use super::colour::srgb::{self, Negative};
+use super::error::{Error, Result};
+use super::image::{Planes, Size};
+use super::plate::finite;
+use super::resample::{Kernel, Resampler, RowScratch, Source, resize};
+use super::settings::Screen;
+
+pub use key::hint_from_screen;
+pub use plate::{ScreenPlate, screen_plate};
+
+/// Long side of the copy that is looked at.
+const LONG: usize = 480;
+/// Channels darker than this are noise: purity is measured against at least so much.
+const DARK: f32 = 0.08;
+/// From this purity on a pixel may be screen.
+const PURE: f32 = 0.10;
+
+/// A screen other than green shows this many times as much of its colour as there is green.
+const MARGIN: f64 = 3.0;
+
+/// What to look for in a plate.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    /// The plate: three planes.
+    pub plate: &'a Planes,
+    /// How its values, and those of `picked`, stand for light.
+    pub light: Light,
+    /// The colour that the user picked from the screen, which then is not measured.
+    pub picked: Option<[f32; 3]>,
+    /// What surely is no screen, 0..1: a plane of the plate's size.
+    pub taken: Option<&'a Planes>,
+}
+
+impl Look<'_> {
+    fn check(&self) -> Result<()> {
+        self.plate.check("plate", &[3], "3")?;
+        let Some(taken) = self.taken else {
+            return Ok(());
+        };
+        taken.check("hint", &[1], "1")?;
+        taken.check_size("hint", self.plate.size())
+    }
+
+    /// The picked colour, sRGB-encoded and limited to 0..1.
+    fn picked(&self) -> Option<[f32; 3]> {
+        self.picked.map(|mut colour| {
+            shown(&mut colour, self.light);
+            colour
+        })
+    }
+}
+
+/// The small copy, and what it says.
+struct Small {
+    /// sRGB-encoded, 0..1.
+    picture: Planes,
+    /// What surely is no screen.
+    taken: Option<Planes>,
+    purity: Planes,
+    excess: Planes,
+}
+
+impl Small {
+    fn new(look: &Look<'_>, screen: Screen) -> Self {
+        let picture = reduced(look.plate, look.light);
+        let size = picture.size();
+        let map = |of: fn([f32; 3], Screen) -> f32| {
+            let values = (0..size.area())
+                .map(|i| of(pixel(&picture, i), screen))
+                .collect();
+            Planes::of_exact(size.width, size.height, 1, values)
+        };
+        Self {
+            purity: map(purity),
+            excess: map(excess),
+            taken: look
+                .taken
+                .map(|taken| resize(taken, size, Kernel::Triangle)),
+            picture,
+        }
+    }
+
+    fn free(&self, index: usize) -> bool {
+        self.taken
+            .as_ref()
+            .is_none_or(|taken| taken.data()[index] < 0.5)
+    }
+
+    /// What is screen for certain, held against what most of the screen has.
+    fn certain(&self, typical: &Typical) -> Vec<bool> {
+        let measures = self.purity.data().iter().zip(self.excess.data());
+        measures
+            .enumerate()
+            .map(|(index, (purity, excess))| {
+                *purity > 0.6 * typical.purity && *excess > 0.4 * typical.excess && self.free(index)
+            })
+            .collect()
+    }
+}
+
+/// Finds the colour of the screen: that of the picked colour where there is one, else the one that
+/// covers most of the plate outside of what is taken.
+///
+/// Green is the answer unless another colour is far ahead of it: each frame is looked at alone, and
+/// a blue jacket in a close-up must not make a blue stage of a green one for some frames of a shot.
+/// Red must be purer than the others to count, since skin, wood and tungsten light are reddish.
+///
+/// # Errors
+/// When a picture is empty or not of the planes and size said.
+pub fn detect(look: &Look<'_>) -> Result<Screen> {
+    look.check()?;
+    if let Some(picked) = look.picked() {
+        let strongest =
+            |a: &&Screen, b: &&Screen| picked[a.channel()].total_cmp(&picked[b.channel()]);
+        // Of equal ones green: `max_by` takes the last.
+        let found = Screen::ALL.iter().rev().max_by(strongest);
+        return Ok(found.copied().unwrap_or(Screen::Green));
+    }
+    let small = reduced(look.plate, look.light);
+    let taken = look
+        .taken
+        .map(|taken| resize(taken, small.size(), Kernel::Triangle));
+    let score = |screen: Screen| -> f64 {
+        let least = match screen {
+            Screen::Red => 0.5,
+            Screen::Green | Screen::Blue => 0.2,
+        };
+        (0..small.size().area())
+            .map(|i| {
+                let purity = purity(pixel(&small, i), screen);
+                let outside = 1.0 - taken.as_ref().map_or(0.0, |t| t.data()[i].clamp(0.0, 1.0));
+                if purity > least {
+                    f64::from(purity * outside)
+                } else {
+                    0.0
+                }
+            })
+            .sum()
+    };
+    let mut best = (Screen::Green, MARGIN * score(Screen::Green));
+    for screen in [Screen::Blue, Screen::Red] {
+        let score = score(screen);
+        if score > best.1 {
+            best = (screen, score);
+        }
+    }
+    Ok(best.0)
+}
+
+/// The colour that most of the screen has, as the plate's values are, to be stored and given as
+/// [`Look::picked`] for the other frames of a shot; `None` where there is no screen to speak of.
+///
+/// # Errors
+/// As [`detect`].
+pub fn typical(look: &Look<'_>, screen: Screen) -> Result<Option<[f32; 3]>> {
+    look.check()?;
+    let small = Small::new(look, screen);
+    let Some(typical) = Typical::of(&small, look.picked(), screen)? else {
+        return Ok(None);
+    };
+    let mut colour = typical.colour;
+    if look.light == Light::Linear {
+        srgb::row_to_linear(&mut colour, Negative::Clamp);
+    }
+    Ok(Some(colour))
+}
+
+/// How far the screen's channel stands above the others.
+fn excess(colour: [f32; 3], screen: Screen) -> f32 {
+    let other = (0..3)
+        .filter(|channel| *channel != screen.channel())
+        .map(|channel| colour[channel])
+        .fold(0.0, f32::max);
+    colour[screen.channel()] - other
+}
+
+/// The excess as a part of the channel itself, -1..1, 0 for grey.
+fn purity(colour: [f32; 3], screen: Screen) -> f32 {
+    (excess(colour, screen) / colour[screen.channel()].max(DARK)).max(-1.0)
+}
+
+fn pixel(picture: &Planes, index: usize) -> [f32; 3] {
+    [0, 1, 2].map(|channel| picture.plane(channel)[index])
+}
+
+/// From a plate's encoding to sRGB, limited to 0..1.
+fn shown(values: &mut [f32], light: Light) {
+    light.row_to_srgb(values);
+    for value in values {
+        *value = if value.is_nan() {
+            0.0
+        } else {
+            value.clamp(0.0, 1.0)
+        };
+    }
+}
+
+/// A small sRGB copy of the plate, limited to 0..1.
+fn reduced(plate: &Planes, light: Light) -> Planes {
+    let long = plate.size().long();
+    let factor = long.div_ceil(LONG).max(1);
+    let to = Size::new(
+        plate.width().div_ceil(factor),
+        plate.height().div_ceil(factor),
+    );
+    let resampler = Resampler::new(Kernel::Triangle, plate.size(), to);
+    let mut small = Planes::new(to.width, to.height, 3);
+    let source = [0, 1, 2].map(|channel| Source::plane(plate, channel));
+    let [red, green, blue] = small.planes_mut();
+    red.par_chunks_exact_mut(to.width)
+        .zip(green.par_chunks_exact_mut(to.width))
+        .zip(blue.par_chunks_exact_mut(to.width))
+        .enumerate()
+        .for_each_init(RowScratch::default, |scratch, (y, ((red, green), blue))| {
+            let mut rows = [red, green, blue];
+            resampler.row(
+                source,
+                y,
+                scratch,
+                rows.each_mut().map(|r| &mut **r),
+                finite,
+            );
+            for row in rows {
+                shown(row, light);
+            }
+        });
+    small
+}
+
+/// What most of the screen has.
+struct Typical {
+    /// sRGB-encoded.
+    colour: [f32; 3],
+    purity: f32,
+    excess: f32,
+}
+
+impl Typical {
+    /// What was picked, or the medians over the purest part of the picture; `None` when there is
+    /// hardly any.
+    fn of(small: &Small, picked: Option<[f32; 3]>, screen: Screen) -> Result<Option<Self>> {
+        if let Some(colour) = picked {
+            let (purity, excess) = (purity(colour, screen), excess(colour, screen));
+            if purity <= PURE || excess <= 0.0 {
+                return Err(Error::ScreenPick {
+                    screen: screen.id(),
+                });
+            }
+            return Ok(Some(Self {
+                colour,
+                purity,
+                excess,
+            }));
+        }
+        let (purity, excess) = (small.purity.data(), small.excess.data());
+        let mut pure: Vec<usize> = (0..purity.len())
+            .filter(|index| purity[*index] > PURE && small.free(*index))
+            .collect();
+        if pure.is_empty() || pure.len() * 500 < purity.len() {
+            return Ok(None);
+        }
+        let high = |values: &mut dyn Iterator<Item = f32>, part: usize| {
+            let mut values: Vec<f32> = values.collect();
+            values.sort_by(f32::total_cmp);
+            values[(values.len() - 1) * part / 100]
+        };
+        // By excess first: of what is pure, most dark things are spill and no screen.
+        let top = high(&mut pure.iter().map(|index| excess[*index]), 95);
+        pure.retain(|index| excess[*index] >= 0.4 * top);
+        let median = |values: &[f32]| high(&mut pure.iter().map(|index| values[*index]), 50);
+        Ok(Some(Self {
+            colour: [0, 1, 2].map(|channel| median(small.picture.plane(channel))),
+            purity: median(purity),
+            excess: median(excess),
+        }))
+    }
+}
+
+/// Three box blurs of a radius in both directions, the border repeated: nearly a Gaussian.
+fn blurred(planes: &Planes, radius: usize) -> Planes {
+    let mut out = planes.clone();
+    if radius == 0 {
+        return out;
+    }
+    let (width, height) = (planes.width(), planes.height());
+    let mut line = Vec::new();
+    for _ in 0..3 {
+        for y in 0..height {
+            line.clear();
+            line.extend_from_slice(out.row(0, y));
+            box_line(&line, radius, |x, value| out.row_mut(0, y)[x] = value);
+        }
+        for x in 0..width {
+            line.clear();
+            line.extend((0..height).map(|y| out.row(0, y)[x]));
+            box_line(&line, radius, |y, value| out.row_mut(0, y)[x] = value);
+        }
+    }
+    out
+}
+
+/// The mean of `2 radius + 1` neighbours, the ends repeated.
+fn box_line(line: &[f32], radius: usize, mut put: impl FnMut(usize, f32)) {
+    let last = line.len() - 1;
+    let reach = radius as isize;
+    let at = |i: isize| f64::from(line[i.clamp(0, last as isize) as usize]);
+    let mut sum: f64 = (-reach..=reach).map(at).sum();
+    let count = (2 * radius + 1) as f64;
+    for i in 0..line.len() {
+        put(i, (sum / count) as f32);
+        let i = i as isize;
+        sum += at(i + reach + 1) - at(i - reach);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn look(plate: &Planes, light: Light) -> Look<'_> {
+        Look {
+            plate,
+            light,
+            picked: None,
+            taken: None,
+        }
+    }
+
+    /// A subject (a grey disc) before an unevenly lit screen.
+    fn plate(size: Size, screen: Screen, markers: bool) -> Planes {
+        let mut planes = Planes::new(size.width, size.height, 3);
+        let (w, h) = (size.width as f32, size.height as f32);
+        for y in 0..size.height {
+            for x in 0..size.width {
+                let (u, v) = (x as f32 / w, y as f32 / h);
+                // From a quarter of the light to all of it.
+                let light = 0.25 + 0.75 * u * (1.0 - 0.5 * v);
+                let dx = (u - 0.5) * w / h;
+                let dy = v - 0.5;
+                let marker = markers && x % 60 < 3 && y % 60 < 3;
+                let colour = if dx * dx + dy * dy < 0.06 {
+                    [0.5, 0.4, 0.35]
+                } else if marker {
+                    [0.8, 0.8, 0.8]
+                } else {
+                    let mut c = [0.2 * light; 3];
+                    c[screen.channel()] = 0.75 * light;
+                    c
+                };
+                for (channel, value) in colour.into_iter().enumerate() {
+                    planes.row_mut(channel, y)[x] = value;
+                }
+            }
+        }
+        planes
+    }
+
+    #[test]
+    fn every_screen_is_found() {
+        for size in [Size::new(320, 180), Size::new(1000, 500)] {
+            for screen in Screen::ALL {
+                let plate = plate(size, *screen, false);
+                assert_eq!(detect(&look(&plate, Light::Srgb)).unwrap(), *screen);
+                let mut linear = plate.clone();
+                srgb::row_to_linear(linear.data_mut(), Negative::Clamp);
+                assert_eq!(detect(&look(&linear, Light::Linear)).unwrap(), *screen);
+            }
+        }
+    }
+
+    #[test]
+    fn a_jacket_before_a_green_screen_is_no_screen() {
+        for screen in [Screen::Blue, Screen::Red] {
+            for part in [0.0, 0.3, 0.5, 0.7] {
+                let mut plate = Planes::new(200, 100, 3);
+                for y in 0..100 {
+                    for x in 0..200 {
+                        let jacket = (x as f32) < 200.0 * part;
+                        let channel = if jacket { screen.channel() } else { 1 };
+                        plate.row_mut(channel, y)[x] = 0.6;
+                    }
+                }
+                let found = detect(&look(&plate, Light::Srgb)).unwrap();
+                assert_eq!(found, Screen::Green, "{screen:?} over {part} of the frame");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_hint_covers_is_no_screen() {
+        let mut plate = plate(Size::new(200, 100), Screen::Blue, false);
+        let mut hint = Planes::new(200, 100, 1);
+        // A large green thing that the hint calls subject.
+        for y in 0..100 {
+            for x in 0..150 {
+                for (channel, value) in [0.1, 0.8, 0.1].into_iter().enumerate() {
+                    plate.row_mut(channel, y)[x] = value;
+                }
+                hint.row_mut(0, y)[x] = 1.0;
+            }
+        }
+        assert_eq!(detect(&look(&plate, Light::Srgb)).unwrap(), Screen::Green);
+        assert_eq!(
+            detect(&Look {
+                taken: Some(&hint),
+                ..look(&plate, Light::Srgb)
+            })
+            .unwrap(),
+            Screen::Blue
+        );
+    }
+
+    #[test]
+    fn without_a_colour_the_answer_is_green() {
+        let grey = Planes::new(20, 20, 3);
+        assert_eq!(detect(&look(&grey, Light::Linear)).unwrap(), Screen::Green);
+    }
+
+    #[test]
+    fn the_hint_is_inside_the_subject_under_uneven_light() {
+        for screen in Screen::ALL {
+            for markers in [false, true] {
+                let size = Size::new(640, 360);
+                let plate = plate(size, *screen, markers);
+                let hint = hint_from_screen(&look(&plate, Light::Srgb), *screen).unwrap();
+                let (mut inside, mut subject, mut outside) = (0.0, 0.0, 0.0_f32);
+                for y in 0..360 {
+                    for x in 0..640 {
+                        let value = hint.row(0, y)[x];
+                        assert!((0.0..=1.0).contains(&value));
+                        let dx = (x as f32 / 640.0 - 0.5) * 16.0 / 9.0;
+                        let dy = y as f32 / 360.0 - 0.5;
+                        if dx * dx + dy * dy < 0.06 {
+                            subject += 1.0;
+                            inside += value;
+                        } else if dx * dx + dy * dy > 0.065 {
+                            outside = outside.max(value);
+                        }
+                    }
+                }
+                assert!(inside > 0.7 * subject, "{screen:?}: {inside} of {subject}");
+                assert!(inside < 0.98 * subject, "not eroded: {inside} of {subject}");
+                assert!(outside < 0.08, "{screen:?} markers {markers}: {outside}");
+            }
+        }
+    }
+
+    #[test]
+    fn odd_and_broken_plates_give_a_hint() {
+        for (width, height) in [(1, 1), (7, 5), (31, 2001)] {
+            let mut plate = Planes::new(width, height, 3);
+            plate.data_mut()[0] = f32::NAN;
+            if let Some(last) = plate.data_mut().last_mut() {
+                *last = f32::INFINITY;
+            }
+            let hint = hint_from_screen(&look(&plate, Light::Linear), Screen::Green).unwrap();
+            assert_eq!(hint.size(), plate.size());
+            assert!(hint.data().iter().all(|v| (0.0..=1.0).contains(v)));
+            detect(&look(&plate, Light::Linear)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_picked_colour_decides_and_is_in_the_plates_own_encoding() {
+        let plate = plate(Size::new(640, 360), Screen::Green, false);
+        let mut linear = plate.clone();
+        srgb::row_to_linear(linear.data_mut(), Negative::Clamp);
+        let measured = typical(&look(&plate, Light::Srgb), Screen::Green).unwrap();
+        let stored = typical(&look(&linear, Light::Linear), Screen::Green).unwrap();
+        let (measured, stored) = (measured.unwrap(), stored.unwrap());
+        for (srgb, linear) in measured.into_iter().zip(stored) {
+            assert!((srgb::linear_to_srgb(linear) - srgb).abs() < 2e-3);
+        }
+        let hint = |plate, light, picked| {
+            let look = Look {
+                picked: Some(picked),
+                ..look(plate, light)
+            };
+            assert_eq!(detect(&look).unwrap(), Screen::Green);
+            hint_from_screen(&look, Screen::Green).unwrap()
+        };
+        let a = hint(&plate, Light::Srgb, measured);
+        let b = hint(&linear, Light::Linear, stored);
+        let off = |(a, b): (&f32, &f32)| f64::from((a - b).abs());
+        let off: f64 = a.data().iter().zip(b.data()).map(off).sum();
+        assert!(off < 0.002 * (640.0 * 360.0), "{off}");
+        assert_eq!(a.row(0, 180)[320], 1.0);
+        assert_eq!(a.row(0, 20)[600], 0.0);
+        // Read in the wrong encoding it would be another colour.
+        let blue = Look {
+            picked: Some([0.1, 0.2, 0.9]),
+            ..look(&plate, Light::Srgb)
+        };
+        assert_eq!(detect(&blue).unwrap(), Screen::Blue);
+        for (picked, screen) in [
+            ([0.5; 3], Screen::Green),
+            ([0.0; 3], Screen::Green),
+            ([0.1, 0.2, 0.9], Screen::Green),
+            ([f32::NAN; 3], Screen::Blue),
+        ] {
+            let look = Look {
+                picked: Some(picked),
+                ..look(&plate, Light::Srgb)
+            };
+            let error = hint_from_screen(&look, screen).unwrap_err();
+            assert_eq!(error.code(), "setting.screen-pick");
+        }
+    }
+
+    #[test]
+    fn plates_without_a_screen_or_without_a_subject() {
+        let flat = |colour: [f32; 3]| {
+            let mut planes = Planes::new(200, 100, 3);
+            for (channel, value) in colour.into_iter().enumerate() {
+                planes.plane_mut(channel).fill(value);
+            }
+            planes
+        };
+        for (colour, wanted) in [
+            ([0.1, 0.7, 0.2], 0.0),
+            ([0.0, 0.0, 0.0], 1.0),
+            ([0.5, 0.5, 0.5], 1.0),
+        ] {
+            let plate = flat(colour);
+            let look = look(&plate, Light::Srgb);
+            let hint = hint_from_screen(&look, Screen::Green).unwrap();
+            assert!(hint.data().iter().all(|v| *v == wanted), "{colour:?}");
+            assert_eq!(
+                screen_plate(&look, Screen::Green).unwrap().is_some(),
+                wanted == 0.0
+            );
+        }
+    }
+}
