@@ -171,7 +171,7 @@ pub fn detect(look: &Look<'_>) -> Result<Screen> {
 }
 
 /// The colour that most of the screen has, as the plate's values are, to be stored and given as
-/// [`Look::picked`] for the other frames of a shot; `None` where there is no screen to speak of.
+/// `picked` of a [`Look`] for the other frames of a shot; `None` where there is no screen to speak of.
 ///
 /// # Errors
 /// As [`detect`].
