@@ -91,8 +91,14 @@ pub(super) fn frames_needed(
     time: f64,
     frames: FramesNeeded<'_>,
 ) -> Result<Handled> {
-    if Settings::read(effect, time)?.hint_missing != HintMissing::Nearest {
-        return Ok(Handled::Default);
+    match Settings::read_hint_missing(effect) {
+        Ok(HintMissing::Nearest) => {}
+        Ok(_) => return Ok(Handled::Default),
+        // The render says so in its message; this action has none.
+        Err(error) => {
+            log::warn!("no frames needed: {error}");
+            return Ok(Handled::Default);
+        }
     }
     for name in [HINT, INSIDE, OUTSIDE] {
         let Some(clip) = effect.clip_optional(name)?.filter(Clip::connected) else {

@@ -5,7 +5,7 @@ use ofx::Effect;
 use super::Settings;
 use super::parameters::{Kind, TABLE};
 use crate::error::Result;
-use crate::keyer::{self, OnFailure, Output, OutputColour};
+use crate::keyer::{self, HintMissing, OnFailure, Output, OutputColour};
 
 impl Settings {
     /// Reads every parameter at a time.
@@ -72,6 +72,14 @@ impl Settings {
     /// As [`read`](Self::read).
     pub(super) fn read_output(effect: Effect<'_>) -> Result<Output> {
         choice(effect, "output", Output::ALL)
+    }
+
+    /// Reads the one parameter that decides which frames of hint and masks are needed.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(super) fn read_hint_missing(effect: Effect<'_>) -> Result<HintMissing> {
+        choice(effect, "hintMissing", HintMissing::ALL)
     }
 
     /// Reads the one parameter that a failure asks for, whatever is the matter with the others.
