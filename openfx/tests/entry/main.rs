@@ -96,6 +96,8 @@ fn suites_are_fetched_at_load_and_only_those_in_use() {
             ("OfxPropertySuite", 1),
             ("OfxImageEffectSuite", 1),
             ("OfxParameterSuite", 1),
+            // Once more for its edit blocks, which poor hosts do not have.
+            ("OfxParameterSuite", 1),
             ("OfxMessageSuite", 2),
             ("OfxProgressSuite", 1),
         ]
