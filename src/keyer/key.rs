@@ -83,8 +83,14 @@ pub fn finish_with<'a>(
     let reach = depth.map_or(0, |depth| depth.reach());
     let matte_rows = matte::widened(size, &rows, reach);
     let alpha_rows = matte::alpha_rows(size, settings, &matte_rows);
-    let (mut alpha, foreground) =
-        restore(prediction.into(), geometry, exchange, &rows, &alpha_rows, pool)?;
+    let (mut alpha, foreground) = restore(
+        prediction.into(),
+        geometry,
+        exchange,
+        &rows,
+        &alpha_rows,
+        pool,
+    )?;
     if settings.upsampling == Upsampling::Guided && guided::enlarges(geometry) {
         let known = plate.and_then(|plate| Some((plate, plate.guide?)));
         let (plate, guide) =

@@ -125,8 +125,8 @@ impl Sight {
             (calm, level) = (usual(0), usual(1));
         }
         let square = grain.iter().map(|grain| grain * grain).sum::<f32>() / 3.0;
-        let foreign = calm * square > GRAIN.1 * GRAIN.1
-            || level * square > (FLICKER * FLICKER) * GATHERED;
+        let foreign =
+            calm * square > GRAIN.1 * GRAIN.1 || level * square > (FLICKER * FLICKER) * GATHERED;
         if foreign {
             return Planes::try_new(size.width, size.height, 1);
         }

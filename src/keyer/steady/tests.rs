@@ -224,12 +224,11 @@ fn the_mean_counts_what_agrees() {
     let pool = Pool::new(0);
     let made = |agreed: [f32; 2], strength| {
         let planes = agreed.map(plane);
-        let neighbours = [(&one, &planes[0]), (&two, &planes[1])].map(|(prediction, agreement)| {
-            Neighbour {
+        let neighbours =
+            [(&one, &planes[0]), (&two, &planes[1])].map(|(prediction, agreement)| Neighbour {
                 prediction,
                 agreement,
-            }
-        });
+            });
         let alpha = steady(&own, &neighbours, strength, &geometry, &pool).unwrap();
         alpha.data().to_vec()
     };
