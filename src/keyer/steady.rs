@@ -105,26 +105,25 @@ impl Sight {
             .collect();
         let known = screen.len() >= ENOUGH;
         let difference = other.roots;
-        let mut grain = [GRAIN.0; 3];
-        if known {
-            for (channel, grain) in grain.iter_mut().enumerate() {
-                let row = |&(x, y): &(usize, usize)| difference.row(channel, y)[x].abs();
-                // The median of a normal distribution's absolute values is 0.6745 deviations.
-                *grain = grain.max(median(screen.iter().map(row)) / 0.6745);
+        // The channel that shows most: the others may be so dark on this screen that they have less
+        // grain there than anywhere.
+        let grain = (0..3).fold(GRAIN.0, |most, channel| {
+            if !known {
+                return most;
             }
-        }
+            let row = |&(x, y): &(usize, usize)| difference.row(channel, y)[x].abs();
+            // The median of a normal distribution's absolute values is 0.6745 deviations.
+            most.max(median(screen.iter().map(row)) / 0.6745)
+        });
         let mut gathered = gathered(&difference, grain)?;
         drop(difference);
-        // What is usual, in units of white grain's.
-        let (mut calm, mut level) = (1.0, 1.0);
-        if known {
-            let usual = |channel: usize| {
-                let values = screen.iter().map(|&(x, y)| gathered.row(channel, y)[x]);
-                median(values).max(0.5)
-            };
-            (calm, level) = (usual(0), usual(1));
-        }
-        let square = grain.iter().map(|grain| grain * grain).sum::<f32>() / 3.0;
+        // What is usual on the screen, in units of white grain's.
+        let usual = |channel: usize| {
+            let values = screen.iter().map(|&(x, y)| gathered.row(channel, y)[x]);
+            if known { median(values).max(1.0) } else { 1.0 }
+        };
+        let (calm, level) = (usual(0), usual(1));
+        let square = grain * grain;
         let foreign =
             calm * square > GRAIN.1 * GRAIN.1 || level * square > (FLICKER * FLICKER) * GATHERED;
         if foreign {
@@ -233,10 +232,10 @@ fn falling(value: f32, (from, to): (f32, f32)) -> f32 {
 }
 
 /// Energy and squared mean of differences over the neighbourhood of each pixel, the border
-/// repeated; of white grain with these deviations both are 1 on the average.
-fn gathered(difference: &Planes, grain: [f32; 3]) -> Result<Planes> {
+/// repeated; of white grain with this deviation both are 1 on the average.
+fn gathered(difference: &Planes, grain: f32) -> Result<Planes> {
     let Size { width, height } = difference.size();
-    let scale = grain.map(|grain| 1.0 / grain);
+    let scale = 1.0 / grain;
     let mut out = Planes::try_new(width, height, 2)?;
     let [energy, mean] = out.planes_mut();
     energy
@@ -254,7 +253,7 @@ fn gathered(difference: &Planes, grain: [f32; 3]) -> Result<Planes> {
                     let [red, green, blue] = [0, 1, 2].map(|channel| difference.row(channel, line));
                     let rows = red.iter().zip(green).zip(blue);
                     for (sums, ((red, green), blue)) in columns[edge..inner].iter_mut().zip(rows) {
-                        let off = [red * scale[0], green * scale[1], blue * scale[2]];
+                        let off = [red * scale, green * scale, blue * scale];
                         for (sum, off) in sums.iter_mut().zip(off) {
                             *sum += off;
                         }
