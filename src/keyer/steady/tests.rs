@@ -127,8 +127,8 @@ fn what_differs_by_grain_alone_agrees() {
             .filter(|(_, alpha)| (0.1..0.9).contains(*alpha))
             .map(|(agreed, _)| *agreed);
         let soft = mean(soft);
-        println!("grain {grain} of {coarse}: {whole:.3}, soft edges {soft:.3}");
-        assert!(whole > 0.95 && soft > 0.93, "{grain} {coarse}");
+        let told = format!("grain {grain} of {coarse}: {whole:.3}, soft edges {soft:.3}");
+        assert!(whole > 0.97 && soft > 0.97, "{told}");
         // The same in either order.
         assert_eq!(agreed, agreement(&b, &a));
     }
@@ -159,8 +159,8 @@ fn what_moves_does_not_agree() {
                 .collect();
             let worst = ghosts.iter().copied().fold(0.0, f32::max);
             let rms = mean(ghosts.iter().map(|ghost| ghost * ghost)).sqrt();
-            println!("grain {grain}, moved {moved}: {rms:.4}, at most {worst:.3}");
-            assert!(ghosts.len() > 100 && worst < most && rms < usual);
+            let told = format!("grain {grain}, moved {moved}: {rms:.4}, at most {worst:.3}");
+            assert!(ghosts.len() > 100 && worst < most && rms < usual, "{told}");
         }
     }
 }
