@@ -39,6 +39,9 @@ const EVERYTHING: [(&str, &str); 12] = [
     ("hintBlur", "3"),
 ];
 
+/// A plate's pixel at a column and row.
+type Pixel = fn(i32, i32) -> [f32; 4];
+
 fn bundle() -> &'static Path {
     static COPY: OnceLock<std::path::PathBuf> = OnceLock::new();
     COPY.get_or_init(|| common::bundle_with_test_models("bad_input"))
@@ -109,17 +112,17 @@ fn look(node: &Instance, bounds: RectI, what: &str) {
 fn plates_that_nobody_means_to_key_give_pictures() {
     let library = load(bundle(), HostOptions::strict());
     let bounds = frame(96, 64);
-    let plates: [(&str, &dyn Fn(i32, i32) -> [f32; 4]); 8] = [
-        ("all green", &|_, _| [0.1, 0.6, 0.15, 1.0]),
-        ("no green", &|x, _| [0.4, 0.0, 0.02 * (x % 7) as f32, 1.0]),
-        ("grey", &|_, _| [0.4, 0.4, 0.4, 1.0]),
-        ("black", &|_, _| [0.0; 4]),
-        ("white", &|_, _| [1.0; 4]),
-        ("below black", &|_, _| [-0.5, -2.0, -0.1, 1.0]),
-        ("not numbers", &|_, _| {
+    let plates: [(&str, Pixel); 8] = [
+        ("all green", |_, _| [0.1, 0.6, 0.15, 1.0]),
+        ("no green", |x, _| [0.4, 0.0, 0.02 * (x % 7) as f32, 1.0]),
+        ("grey", |_, _| [0.4, 0.4, 0.4, 1.0]),
+        ("black", |_, _| [0.0; 4]),
+        ("white", |_, _| [1.0; 4]),
+        ("below black", |_, _| [-0.5, -2.0, -0.1, 1.0]),
+        ("not numbers", |_, _| {
             [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::NAN]
         }),
-        ("blinding", &|x, y| [1e30, (x * y) as f32, -1e30, 1.0]),
+        ("blinding", |x, y| [1e30, (x * y) as f32, -1e30, 1.0]),
     ];
     for (what, pixel) in plates {
         let plate = picture(bounds, FLOAT, pixel);
