@@ -47,6 +47,14 @@ pub enum Error {
     /// A plug-in bundle could not be loaded or did not render.
     #[error("{0}")]
     Plugin(String),
+    /// A file or folder could not be shown to the user.
+    #[error("cannot open {}: {reason}", path.display())]
+    Show {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// Something could not be fetched from the network.
     #[error("cannot download {what}: {reason}")]
     Download {
@@ -87,6 +95,7 @@ impl Error {
             Self::Network(error) => error.code(),
             Self::Host(error) => error.code(),
             Self::Plugin(_) => "plugin",
+            Self::Show { .. } => "show",
             Self::Download { .. } => "download",
             Self::DownloadAltered { .. } => "download.altered",
             Self::Aborted => "aborted",
@@ -125,7 +134,11 @@ impl Error {
             Self::Output { .. } => 4,
             Self::Network(crate::network::Error::Install { .. }) => 4,
             Self::Network(_) | Self::Download { .. } | Self::DownloadAltered { .. } => 5,
-            Self::Keyer(_) | Self::Host(_) | Self::Plugin(_) | Self::Aborted => 6,
+            Self::Keyer(_)
+            | Self::Host(_)
+            | Self::Plugin(_)
+            | Self::Show { .. }
+            | Self::Aborted => 6,
         }
     }
 

@@ -36,6 +36,40 @@ fn what_has_no_effect_is_greyed_out() {
 }
 
 #[test]
+fn what_makes_no_sense_is_hidden_and_left_grey_where_it_cannot_be() {
+    let library = load(
+        &common::bundle_with_test_models("hiding"),
+        HostOptions::strict(),
+    );
+    let bounds = frame(64, 48);
+    let node = instance(&library, Context::General, &plate(bounds, FLOAT), None);
+    let state = |id: &str| {
+        let state = node.param_state(id).unwrap();
+        (state.secret, state.enabled)
+    };
+    let (shown, hidden) = ((false, true), (true, false));
+    // A new node.
+    for id in ["screenPick", "detailShrink", "detailFeather"] {
+        assert_eq!(state(id), hidden, "{id} of a new node");
+    }
+    for (id, value, what, wanted) in [
+        ("sourceDetail", "true", "detailShrink", shown),
+        ("sourceDetail", "true", "detailFeather", shown),
+        ("sourceDetail", "false", "detailShrink", hidden),
+        ("sourceDetail", "false", "detailFeather", hidden),
+        ("screenMeasure", "picked", "screenPick", shown),
+        ("screenMeasure", "measured", "screenPick", hidden),
+        // What looks another way only is neither.
+        ("output", "matte", "despillStrength", shown),
+        ("output", "processed", "stabilise", shown),
+    ] {
+        node.set_str(id, value).unwrap();
+        assert_eq!(state(what), wanted, "{what} after {id} = {value}");
+    }
+    library.assert_clean();
+}
+
+#[test]
 fn warming_up_builds_the_session_that_the_first_frame_needs() {
     let library = load(
         &common::bundle_with_test_models("warm"),

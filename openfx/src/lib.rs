@@ -31,6 +31,7 @@ mod params;
 pub mod pixels;
 mod plugin;
 mod props;
+mod show;
 mod status;
 mod suites;
 mod text;
@@ -55,6 +56,7 @@ pub use params::{CacheInvalidation, DoubleType, ParamDescriptor, ParamSetDescrip
 pub use pixels::{Channel, ImageView, ImageViewMut, LayoutError, RowMut};
 pub use plugin::{ActionError, Plugin, Rendered};
 pub use props::Props;
+pub use show::show;
 pub use types::{
     ColourStyle, Components, Context, Depth, Field, Premultiplication, RectD, RectI, Scale, Status,
 };

@@ -6,13 +6,14 @@ use ofx::{
 };
 
 use super::parameters::{
-    ANALYSE_SCREEN, PURGE_CACHES, REFRESH_STATUS, SCREEN_MEASURE, SCREEN_PICK, STATUS_DEVICE,
-    STATUS_MODEL, STATUS_READING, STATUS_SIZE, STATUS_TIME, WARM_UP,
+    ANALYSE_SCREEN, DETAIL_FEATHER, DETAIL_SHRINK, HELP, OPEN_LOG, PURGE_CACHES, REFRESH_STATUS,
+    SCREEN_MEASURE, SCREEN_PICK, STATUS_DEVICE, STATUS_MODEL, STATUS_READING, STATUS_SIZE,
+    STATUS_TIME, WARM_UP,
 };
 use super::status::Report;
 use super::{
     BACKGROUND, HINT, INSIDE, OUTPUT, OUTSIDE, SOURCE, Settings, analyse, colour, guides,
-    neighbours, region, render, status,
+    neighbours, region, render, shown, status,
 };
 use crate::error::Result;
 use crate::keyer::{Association, HintMissing, HintSource, Output, ScreenColour, ScreenMeasure};
@@ -148,6 +149,8 @@ pub(super) fn instance_changed(effect: Effect<'_>, change: &InstanceChanged) -> 
         ANALYSE_SCREEN => analyse::store_screen(effect, change.time)?,
         WARM_UP => render::warm_up(effect, change.time)?,
         REFRESH_STATUS => {}
+        OPEN_LOG => shown::log_folder()?,
+        HELP => shown::help()?,
         // The labels themselves: setting them comes back here.
         STATUS_MODEL | STATUS_DEVICE | STATUS_SIZE | STATUS_TIME | STATUS_READING => {
             return Ok(Handled::Default);
@@ -166,28 +169,44 @@ pub(super) fn create_instance(effect: Effect<'_>) {
     }
 }
 
-/// Greys out what has no effect as the other parameters are set.
+/// Greys out what another control overrides as they are set, and hides what makes no sense at all.
+/// Nothing goes by Output, which artists switch back and forth, nor by what animates.
 fn enable_dependents(effect: Effect<'_>) -> Result<()> {
     let settings = Settings::read(effect, 0.0)?;
     let screen = matches!(settings.hint_source, HintSource::Auto | HintSource::Screen);
     let clip = matches!(settings.hint_source, HintSource::Auto | HintSource::Hint);
+    // The picked colour also tells which screen it is, whatever the hint is made from.
+    let picked = settings.measure == ScreenMeasure::Picked;
     for (id, on) in [
         ("despeckleSize", settings.despeckle),
         ("hintChannel", clip),
-        // The picked colour also tells which screen it is, whatever the hint is made from.
-        (SCREEN_PICK, settings.measure == ScreenMeasure::Picked),
         (
             SCREEN_MEASURE,
             screen || settings.screen == ScreenColour::Auto,
         ),
+        (SCREEN_PICK, picked),
+        (DETAIL_SHRINK, settings.source_detail),
+        (DETAIL_FEATHER, settings.source_detail),
     ] {
-        match effect.param(id).and_then(|param| param.set_enabled(on)) {
-            // A host without it has nothing to grey out.
-            Err(error) if error.is_absent() => {}
-            other => other?,
-        }
+        if_offered(effect.param(id).and_then(|param| param.set_enabled(on)))?;
+    }
+    // Hosts that can grey out but not hide leave these grey.
+    for (id, shown) in [
+        (SCREEN_PICK, picked),
+        (DETAIL_SHRINK, settings.source_detail),
+        (DETAIL_FEATHER, settings.source_detail),
+    ] {
+        if_offered(effect.param(id).and_then(|param| param.set_secret(!shown)))?;
     }
     Ok(())
+}
+
+/// A host without a parameter, or without the property, has nothing to grey out or hide.
+fn if_offered(done: ofx::Result<()>) -> Result<()> {
+    match done {
+        Err(error) if error.is_absent() => Ok(()),
+        other => Ok(other?),
+    }
 }
 
 /// Writes the last render's facts into the panel. A host that hides labels loses nothing else.

@@ -21,6 +21,7 @@ mod region;
 mod render;
 mod sampler;
 mod settings;
+mod shown;
 mod stages;
 mod status;
 

@@ -569,7 +569,7 @@ pub static TABLE: &[Parameter] = &[
         },
     ),
     animated(parameter(
-        "detailShrink",
+        DETAIL_SHRINK,
         "Detail Shrink",
         "Distance from the matte's edge up to which Source Detail brings nothing back, in pixels of the full-size plate.",
         Group::Foreground,
@@ -580,7 +580,7 @@ pub static TABLE: &[Parameter] = &[
         },
     )),
     animated(parameter(
-        "detailFeather",
+        DETAIL_FEATHER,
         "Detail Feather",
         "Width of the fade from the model's colour to the plate's, in pixels of the full-size plate.",
         Group::Foreground,
@@ -689,8 +689,26 @@ pub static TABLE: &[Parameter] = &[
         Group::Status,
         Kind::Button,
     ),
+    parameter(
+        OPEN_LOG,
+        "Open Log Folder",
+        "Shows the folder with the plug-in's log, or says where it is.",
+        Group::Status,
+        Kind::Button,
+    ),
+    parameter(
+        HELP,
+        "Help",
+        "Shows the help page in the browser, or says where it is.",
+        Group::Status,
+        Kind::Button,
+    ),
 ];
 
+/// Id of the distance from the edge at which Source Detail begins.
+pub const DETAIL_SHRINK: &str = "detailShrink";
+/// Id of the width over which it fades in.
+pub const DETAIL_FEATHER: &str = "detailFeather";
 /// Id of the number that says how much neighbouring frames count.
 pub const STABILISE: &str = "stabilise";
 /// Id of the choice where the screen's colour is known from.
@@ -701,6 +719,10 @@ pub const SCREEN_PICK: &str = "screenPick";
 pub const ANALYSE_SCREEN: &str = "analyseScreen";
 /// Id of the button that makes the first frame fast.
 pub const WARM_UP: &str = "warmUp";
+/// Id of the button that shows the folder of the log.
+pub const OPEN_LOG: &str = "openLog";
+/// Id of the button that shows the help.
+pub const HELP: &str = "help";
 /// Id of the label that names the model.
 pub const STATUS_MODEL: &str = "statusModel";
 /// Id of the label that names the device.
