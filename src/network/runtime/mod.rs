@@ -25,7 +25,7 @@ use ort::{AsPointer as _, environment::Environment};
 use parking_lot::Mutex;
 
 use self::library::{Examined, candidates, chain, one_line};
-use super::device::{Bench, Device, DeviceChoice};
+use super::device::{Bench, Device, DeviceChoice, Precision};
 use super::error::{Error, Result};
 use super::options::{Cuda, Options};
 use super::probes::Probes;
@@ -200,7 +200,12 @@ impl Runtime {
     ///
     /// # Errors
     /// What the runtime says.
-    pub(super) fn builder(&self, device: Device, threads: usize) -> ort::Result<SessionBuilder> {
+    pub(super) fn builder(
+        &self,
+        device: Device,
+        precision: Precision,
+        threads: usize,
+    ) -> ort::Result<SessionBuilder> {
         let told = match log::log_enabled!(target: "onnxruntime", log::Level::Debug) {
             true => LogLevel::Verbose,
             false => LogLevel::Warning,
@@ -226,8 +231,16 @@ impl Runtime {
                 // The default arena doubles; this one takes what is asked for and no more.
                 cuda.with_arena_extend_strategy(ep::ArenaExtendStrategy::SameAsRequested)
                     .with_conv_algorithm_search(ep::cuda::ConvAlgorithmSearch::Heuristic)
-                    // fp32 means fp32, on every machine alike.
-                    .with_tf32(false)
+                    // fp32 means fp32, on every machine alike. For fp16 the same setting decides
+                    // whether convolutions may use tensor cores at all.
+                    .with_tf32(precision == Precision::Fp16)
+                    // Tensor cores want channels last, and turning pictures round for every
+                    // convolution takes longer than the convolution.
+                    .with_prefer_nhwc(precision == Precision::Fp16)
+                    // Else a convolution's bias is a pass of its own over the picture. Only with
+                    // channels last: this runtime's fused ones with channels first read memory
+                    // that they have given back.
+                    .with_fuse_conv_bias(precision == Precision::Fp16)
                     .register(&mut builder)?
             }
             Device::CoreMl => ep::CoreML::default()
@@ -260,7 +273,7 @@ impl Runtime {
             Device::CoreMl | Device::Cpu => {}
         }
         let run = || -> ort::Result<f32> {
-            let mut builder = self.builder(device, 1)?;
+            let mut builder = self.builder(device, Precision::Fp32, 1)?;
             // CoreML is not held to this: it may rightly leave so small a graph to the processor.
             if device == Device::Cuda {
                 builder = builder.with_disable_cpu_fallback()?;

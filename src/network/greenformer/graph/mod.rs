@@ -14,9 +14,11 @@
 //! All of them are 32-bit floats, whatever the precision of the arithmetic.
 
 mod builder;
+mod channels_last;
 mod decoder;
 mod embedding;
 mod encoder;
+mod products;
 mod refiner;
 pub mod strips;
 
@@ -177,10 +179,11 @@ mod tests {
                         .iter()
                         .filter(|node| node.domain.is_some())
                         .count();
-                    // Attention on both, and two normalisations a block on the processor.
+                    // Attention and two normalisations a block on both, and with CUDA what comes
+                    // behind the wide products.
                     let expected = match device {
                         Device::Cpu => 3 * 24,
-                        Device::Cuda => 24,
+                        Device::Cuda => 4 * 24,
                         Device::CoreMl => 0,
                     };
                     assert_eq!(microsoft, expected);
