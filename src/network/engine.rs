@@ -108,7 +108,8 @@ enum Network {
 }
 
 impl Engine {
-    /// Builds the session for `key`. `refiner` is of account for imported checkpoints only.
+    /// Builds the session for `key`. `refiner` is of account for imported checkpoints only, and not
+    /// on CUDA.
     ///
     /// # Errors
     /// Those of [`Model::load`]; [`Error::Input`] for a size that the graph does not take;
@@ -121,6 +122,11 @@ impl Engine {
         refiner: Refiner,
     ) -> Result<Self> {
         let begun = Instant::now();
+        // Strips save the processor's memory, and their statistics are taken there.
+        let refiner = match key.device {
+            Device::Cuda => Refiner::Whole,
+            Device::CoreMl | Device::Cpu => refiner,
+        };
         let (network, rank) = match &model.kind {
             Kind::Onnx => stored(runtime, &model, &key, threads)?,
             Kind::Greenformer(imported) => {
