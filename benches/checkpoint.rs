@@ -95,8 +95,6 @@ fn parts(side: usize, threads: usize) {
         .unwrap()
         .with_intra_threads(threads)
         .unwrap()
-        .with_intra_op_spinning(false)
-        .unwrap()
         .with_config_entry(
             "session.model_external_initializers_file_folder_path",
             weights.to_str().unwrap(),

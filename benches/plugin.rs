@@ -2,7 +2,9 @@
 //!
 //! Renders float plates through the real bundle in the headless host with the shipped model, and
 //! prints the stages that the plug-in itself measures. "Around the network" is everything but the
-//! network, as a share of the whole; a re-render is one after a change of despill.
+//! network, as a share of the whole; re-renders are from the stored prediction, after a change of the
+//! control that is named. `cargo bench --bench plugin -- --bundle PATH` measures a bundle that is
+//! there already, and `--controls` leaves all out but the re-renders.
 
 #![allow(
     missing_docs,
@@ -12,6 +14,7 @@
     reason = "a program that prints"
 )]
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,16 +29,13 @@ use ofx::{Components, Context, RectI};
 const FRAMES: usize = 5;
 
 fn main() {
-    let workspace = Workspace::here();
-    let options = Options {
-        out: workspace.target("bench"),
-        profile: Profile::Release,
-        flavour: bundle::Flavour::Cpu,
-        linking: Linking::Native,
-        command: false,
-        quiet: true,
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let controls_only = arguments.iter().any(|word| word == "--controls");
+    let given = arguments.iter().position(|word| word == "--bundle");
+    let path = match given {
+        Some(at) => PathBuf::from(arguments.get(at + 1).expect("--bundle needs a path")),
+        None => assembled(),
     };
-    let (path, _) = bundle::assemble(&workspace, &options).expect("the bundle is assembled");
     let bundle = Bundle::open(path).unwrap();
     let library = Library::load(&bundle, HostOptions::production()).unwrap();
 
@@ -50,8 +50,29 @@ fn main() {
     });
     for (name, width, height) in [("1920 x 1080", 1920, 1080), ("3840 x 2160", 3840, 2160)] {
         println!("\n{name}, float RGBA, Hint connected, Processed");
-        frame(&library, width, height);
+        let node = node(&library, width, height);
+        if !controls_only {
+            frame(&node, width, height);
+        }
+        controls(&node, width, height, 1.0);
+        println!("\n{name}, the same with light above white and below black");
+        controls(&node, width, height, 6.0);
     }
+}
+
+fn assembled() -> PathBuf {
+    let workspace = Workspace::here();
+    let options = Options {
+        out: workspace.target("bench"),
+        profile: Profile::Release,
+        flavour: bundle::Flavour::Cpu,
+        linking: Linking::Native,
+        command: false,
+        quiet: true,
+    };
+    bundle::assemble(&workspace, &options)
+        .expect("the bundle is assembled")
+        .0
 }
 
 fn row(name: &str, mut work: impl FnMut()) {
@@ -71,8 +92,9 @@ fn median(times: &mut [f64]) -> f64 {
     times[times.len() / 2]
 }
 
-/// A plate with a soft disc, different for each `seed`, so that no prediction is found.
-fn plate(width: i32, height: i32, seed: i32, hint: bool) -> Arc<HostImage> {
+/// A plate with a soft disc, different for each `seed`, so that no prediction is found; a spot of
+/// `light` in it, and a little below black where it is more than 1.
+fn plate(width: i32, height: i32, seed: i32, light: f32, hint: bool) -> Arc<HostImage> {
     let bounds = RectI {
         x1: 0,
         y1: 0,
@@ -91,7 +113,9 @@ fn plate(width: i32, height: i32, seed: i32, hint: bool) -> Arc<HostImage> {
             } else {
                 let mix =
                     |subject: f32, screen: f32| subject * alpha + (screen + grain) * (1.0 - alpha);
-                rgba.extend([mix(0.4, 0.02), mix(0.25, 0.3), mix(0.2, 0.05), 1.0]);
+                let spot = if distance < 0.5 { 0.4 * light } else { 0.4 };
+                let dark = if light > 1.0 { -0.01 } else { 0.02 };
+                rgba.extend([mix(spot, dark), mix(0.25, 0.3), mix(0.2, 0.05), 1.0]);
             }
         }
     }
@@ -107,25 +131,31 @@ fn plate(width: i32, height: i32, seed: i32, hint: bool) -> Arc<HostImage> {
     Arc::new(HostImage::from_rgba_f32(bounds, &rgba, layout).unwrap())
 }
 
-fn frame(library: &Library, width: i32, height: i32) {
+/// A node with a hint, still without a plate.
+fn node(library: &Library, width: i32, height: i32) -> Instance {
     let node = library.create(IDENTIFIER, Context::General).unwrap();
-    node.connect(
-        "Hint",
-        Arc::new(StillClip::new(plate(width, height, 0, true))),
-    )
-    .unwrap();
+    let hint = plate(width, height, 0, 1.0, true);
+    node.connect("Hint", Arc::new(StillClip::new(hint)))
+        .unwrap();
+    node
+}
+
+/// Gives the node a plate that it has not seen.
+fn show(node: &Instance, width: i32, height: i32, seed: i32, light: f32) {
+    let plate = plate(width, height, seed, light, false);
+    node.connect("Source", Arc::new(StillClip::new(plate)))
+        .unwrap();
+}
+
+fn frame(node: &Instance, width: i32, height: i32) {
     let mut stages: Vec<(String, Vec<f64>)> = Vec::new();
     let mut wall = Vec::new();
     for seed in 0..=FRAMES {
-        node.connect(
-            "Source",
-            Arc::new(StillClip::new(plate(width, height, seed as i32, false))),
-        )
-        .unwrap();
-        let time = render(&node);
+        show(node, width, height, seed as i32, 1.0);
+        let time = render(node);
         if seed > 0 {
             wall.push(time);
-            note(&mut stages, &line(&node));
+            note(&mut stages, &line(node));
         }
     }
     let network = print(&mut stages, &mut wall, "whole render, as the host sees it");
@@ -135,28 +165,35 @@ fn frame(library: &Library, width: i32, height: i32) {
         "around the network",
         100.0 * (whole - network) / whole
     );
+}
 
+fn controls(node: &Instance, width: i32, height: i32, light: f32) {
+    show(node, width, height, 0, light);
+    render(node);
     let step = |step: usize| Value::Double(0.1 * step as f64);
-    again(&node, "despill", &mut |at| {
+    again(node, "despill", &mut |at| {
         node.set("despillStrength", step(at)).unwrap();
     });
-    again(&node, "clip black", &mut |at| {
+    again(node, "clip black", &mut |at| {
         node.set("clipBlack", step(at)).unwrap();
     });
-    again(&node, "gamma", &mut |at| {
+    again(node, "gamma", &mut |at| {
         node.set("matteGamma", step(at + 5)).unwrap();
     });
-    again(&node, "the output", &mut |at| {
-        let output = ["processed", "foreground"][at % 2];
+    again(node, "the output", &mut |at| {
+        let output = ["processed", "foreground", "matte"][at % 3];
         node.set_str("output", output).unwrap();
     });
     node.set_str("output", "processed").unwrap();
     node.set_str("holeSize", "400").unwrap();
     node.set("edgeBlur", Value::Double(2.0)).unwrap();
-    again(&node, "shrink, with blur and holes on", &mut |at| {
+    again(node, "shrink, with blur and holes on", &mut |at| {
         node.set("shrinkGrow", Value::Double(-(at as f64) - 1.5))
             .unwrap();
     });
+    for id in ["holeSize", "edgeBlur", "shrinkGrow", "clipBlack"] {
+        node.set_str(id, "0").unwrap();
+    }
 }
 
 /// Times renders from the stored prediction, a control changed before each.

@@ -54,6 +54,8 @@ fn node(library: &Library, plate: &Arc<HostImage>, input: &str) -> Instance {
         ("model", "pass"),
         ("despeckle", "false"),
         ("despillStrength", "0"),
+        // The transparent model's alpha is not the scene's: nothing is to be unmixed by it.
+        ("restoreRange", "false"),
         ("screenColor", "green"),
         // By its label: hosts older than 1.5 know no ids.
         ("hintSource", "Screen Key"),

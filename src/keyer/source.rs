@@ -10,10 +10,12 @@
 //! 2. **Range**, of plates that have any. Above white the unmixed plate comes back,
 //!    `F = (C - (1 - alpha) B) / alpha` with the light `B` of the screen behind it
 //!    ([`Backing`]), fading out below an alpha of 0.2 and gone at 0.05, where the quotient is
-//!    mostly error. It takes over between 0.8 and 1 of white, so that there is no step between
-//!    network and plate. Below black the plate itself comes back, where the matte is solid only: at
+//!    mostly error; there 0.2 is what is divided by. It takes over between 0.8 and 1 of white, so
+//!    that there is no step between network and plate. Below black the plate itself comes back, where the matte is solid only: at
 //!    an edge what is below black is the screen's, whose colour often lies outside a narrow gamut.
-//!    Channels are judged one by one.
+//!    Channels are judged one by one; but at an edge the screen's channel never leads the other two
+//!    by more than it does in the network's colour: what an alpha a little too high leaves of the
+//!    screen in the quotient would shine as a tinted rim.
 //!
 //! Both are despilled as the network's colour is, on the sRGB curve continued above 1 and, oddly,
 //! below 0. Without despill a solid pixel is the plate's, exactly, in linear light.
@@ -206,13 +208,17 @@ impl<'a> Restored<'a> {
                 };
                 *mixed = weight * own + (1.0 - weight) * *mixed;
             }
-            let Some(behind) = behind.filter(|_| !all_own) else {
-                continue;
-            };
+        }
+        if let Some(behind) = behind.filter(|_| !all_own) {
+            let screen = self.despill.screen.channel();
             for x in 0..length {
-                let (light, change) = beyond(own[channel][x], behind[channel][x], alpha[x]);
-                if change > 0.0 {
-                    mixed[x] = change * light + (1.0 - change) * mixed[x];
+                let column = |rows: [&[f32]; 3]| rows.map(|row| row[x]);
+                let network = mixed.each_ref().map(|row| row[x]);
+                let found = restored(network, column(own), column(behind), alpha[x], screen);
+                if let Some(colour) = found {
+                    for (row, value) in mixed.iter_mut().zip(colour) {
+                        row[x] = value;
+                    }
                     touched[x] = true;
                 }
             }
@@ -281,6 +287,34 @@ fn smooth(value: f32, from: f32, to: f32) -> f32 {
     part * part * (3.0 - 2.0 * part)
 }
 
+/// A pixel's colour with its range restored; `None` where nothing comes back. Light is linear.
+#[inline]
+fn restored(
+    network: [f32; 3],
+    plate: [f32; 3],
+    behind: [f32; 3],
+    alpha: f32,
+    screen: usize,
+) -> Option<[f32; 3]> {
+    let found = [0, 1, 2].map(|channel| beyond(plate[channel], behind[channel], alpha));
+    if found.iter().all(|(_, change)| *change <= 0.0) {
+        return None;
+    }
+    let mut colour = network;
+    for (colour, (light, change)) in colour.iter_mut().zip(found) {
+        *colour = change * light + (1.0 - change) * *colour;
+    }
+    let lead = |rgb: [f32; 3]| {
+        let other = rgb[(screen + 1) % 3].max(rgb[(screen + 2) % 3]);
+        (rgb[screen] - other).max(0.0)
+    };
+    let more = lead(colour) - lead(network);
+    if more > 0.0 {
+        colour[screen] -= (1.0 - smooth(alpha, DENSE, SOLID)) * more;
+    }
+    Some(colour)
+}
+
 /// A channel's restored light, and how much of it replaces what is there.
 #[inline]
 fn beyond(plate: f32, behind: f32, alpha: f32) -> (f32, f32) {
@@ -292,7 +326,9 @@ fn beyond(plate: f32, behind: f32, alpha: f32) -> (f32, f32) {
     if plate <= TOE {
         return (plate, solid * ((TOE - plate) / TOE).min(1.0));
     }
-    let unmixed = (plate - (1.0 - alpha).max(0.0) * behind) / alpha;
+    // A faint alpha's own error must not become a firefly: the straight colour is bounded by the
+    // plate's light over `FIRM`.
+    let unmixed = (plate - (1.0 - alpha).max(0.0) * behind) / alpha.max(FIRM);
     let light = solid * plate + (1.0 - solid) * unmixed;
     (light, smooth(light, KNEE, 1.0) * smooth(alpha, FAINT, FIRM))
 }

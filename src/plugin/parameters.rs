@@ -585,7 +585,7 @@ pub static TABLE: &[Parameter] = &[
         "Brings the plate's light above white and below black back, which the model cannot say: in solid areas as it is, above white also at edges, unmixed from the screen.",
         Group::Foreground,
         Kind::Boolean {
-            default: false,
+            default: true,
             set: |settings, on| settings.restore_range = on,
         },
     ),

@@ -77,8 +77,8 @@ pub(crate) struct KeyArguments {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 
-    /// What to write: processed, matte, foreground, composite, hint, sourceMatte. The network runs
-    /// once a frame, however many there are, unless `CORRIDORKEY_CACHE_MB` is 0.
+    /// What to write: processed, matte, foreground, composite, hint, sourceMatte, screen, status.
+    /// The network runs once a frame, however many there are, unless `CORRIDORKEY_CACHE_MB` is 0.
     #[arg(
         long,
         value_name = "LIST",

@@ -181,6 +181,44 @@ fn highlights_are_unmixed_at_the_edge() {
 }
 
 #[test]
+fn a_faint_alpha_makes_no_firefly() {
+    for step in 1..=1000 {
+        let alpha = step as f32 / 1000.0;
+        for plate in [0.9, 1.1, 9.0, 45.0] {
+            let (light, change) = beyond(plate, 0.3, alpha);
+            let mixed = change * light + (1.0 - change) * plate.min(1.0);
+            let bound = plate / FIRM;
+            assert!(mixed <= bound, "{plate} behind {alpha}: {mixed}");
+            if alpha < 0.5 * FIRM {
+                assert!(mixed < 2.0 * plate, "{plate} behind {alpha}: {mixed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_alpha_a_little_too_high_leaves_no_tint_on_a_bright_rim() {
+    let mut scene = Scene::new(9.0, Encoding::Linear);
+    for alpha in scene.prediction.alpha.data_mut() {
+        if *alpha > 0.0 {
+            *alpha = (*alpha + 0.08).min(1.0);
+        }
+    }
+    let whole = Window::full(SIZE);
+    let found = scene.foreground(&settings(false, true, 0.0), Encoding::Linear, whole);
+    let mut bright = 0;
+    for x in 130..145 {
+        let alpha = scene.prediction.alpha.row(0, 75)[x];
+        let [r, g, b] = [0, 1, 2].map(|channel| found.row(channel, 75)[x]);
+        if alpha < DENSE {
+            assert!(g <= r.max(b) + 1e-4, "{x} {alpha}: {r} {g} {b}");
+        }
+        bright += usize::from(r > 3.0);
+    }
+    assert!(bright >= 5, "the highlight came back over the edge");
+}
+
+#[test]
 fn ordinary_colours_stay_the_networks_at_the_edge() {
     let scene = Scene::new(9.0, Encoding::Linear);
     let whole = Window::full(SIZE);
