@@ -295,6 +295,7 @@ impl Engine {
                 width: self.key.width,
                 height: self.key.height,
                 reason: error.to_string(),
+                half: None,
             })?;
         Ok(vec![0.0; values])
     }
@@ -530,6 +531,7 @@ fn failure(model: &Model, key: &Key, error: &ort::Error, building: bool) -> Erro
             width,
             height,
             reason,
+            half: None,
         }
     } else if building {
         Error::Session {
