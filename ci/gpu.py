@@ -149,9 +149,11 @@ def peak(command, size):
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    command("benchmark", "--model", "corridorkey", "--size", size, "--device", "cuda", "--precision", "fp16", "--json")
-    over.set()
-    watcher.join()
+    try:
+        command("benchmark", "--model", "corridorkey", "--size", size, "--device", "cuda", "--precision", "fp16", "--json")
+    finally:
+        over.set()
+        watcher.join()
     print(f"GPU memory at {size} in fp16: {most[0] - before:.0f} MiB at most", flush=True)
     if most[0] - before > 4096:
         fault("that is more than 4 GiB")
@@ -257,7 +259,7 @@ def main():
         folder = pathlib.Path(folder)
         (folder / "models").mkdir()
         command = Command(arguments.bundle.absolute(), folder)
-        checks = command("doctor", "--json")[0]["checks"]
+        checks = json.loads(command.run("doctor", "--json").stdout.splitlines()[0])["checks"]
         if not next(check for check in checks if check["name"].lower() == device)["ok"]:
             fault(f"{device} does not work here; `corridorkey doctor` says why")
         path, weights = checkpoint(folder)

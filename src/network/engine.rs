@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use ort::memory::Allocator;
 use ort::session::{RunOptions, Session};
-use ort::value::Tensor;
 use parking_lot::Mutex;
 
 use super::device::{Device, Precision};
@@ -21,9 +20,9 @@ use super::half;
 use super::model::{Graph, Kind, Model, Refiner};
 use super::onnx::Dimension;
 use super::probes::memory_was_short;
-use super::runtime::{self, Given, Runtime, Wanted};
+use super::runtime::{self, Convolutions, Given, Pinned, Runtime, Wanted};
 use super::session::{Key, panic_text};
-use super::staging::{self, Room as _, Set, Staging};
+use super::staging::{Room as _, Set, Staging};
 use super::strips::{Orders, Strips};
 use super::tiled::{self, Tiled};
 use super::{Control, POLL};
@@ -50,7 +49,7 @@ pub struct Engine {
 /// Memory that a GPU reads and writes by itself, and where to get more of it.
 #[derive(Debug)]
 struct Stage {
-    staging: Staging<Tensor<f32>>,
+    staging: Staging<Pinned>,
     allocator: Mutex<Allocator>,
 }
 
@@ -65,9 +64,9 @@ impl Stage {
             return None;
         }
         let made = || -> ort::Result<Self> {
-            let allocator = staging::pinned(session)?;
+            let allocator = runtime::pinned(session)?;
             let pixels = key.width * key.height;
-            let staging = Staging::new(pixels, threads, |values| room_of(&allocator, values))?;
+            let staging = Staging::new(pixels, threads, |values| Pinned::new(&allocator, values))?;
             Ok(Self {
                 staging,
                 allocator: Mutex::new(allocator),
@@ -86,14 +85,11 @@ impl Stage {
         }
     }
 
-    fn fill(&self, picture: &[f32]) -> ort::Result<Set<Tensor<f32>>> {
-        self.staging
-            .fill(picture, |values| room_of(&self.allocator.lock(), values))
+    fn fill(&self, picture: &[f32]) -> ort::Result<Set<Pinned>> {
+        self.staging.fill(picture, |values| {
+            Pinned::new(&self.allocator.lock(), values)
+        })
     }
-}
-
-fn room_of(allocator: &Allocator, values: usize) -> ort::Result<Tensor<f32>> {
-    Tensor::new(allocator, [values])
 }
 
 /// The network, ready to run.
@@ -213,9 +209,9 @@ impl Engine {
             let (four, one, three) = (shape(4), shape(1), shape(3));
             let (values, alpha, foreground) = match &mut staged {
                 Some(set) => (
-                    set.input.values()?,
-                    set.alpha.values_mut()?,
-                    set.foreground.values_mut()?,
+                    set.input.values(),
+                    set.alpha.values_mut(),
+                    set.foreground.values_mut(),
                 ),
                 None => (&input.data[..], &mut alpha[..], &mut foreground[..]),
             };
@@ -250,10 +246,7 @@ impl Engine {
         drop(guard);
         ran.map_err(failed)?;
         let finite = match (&self.stage, staged) {
-            (Some(stage), Some(set)) => stage
-                .staging
-                .empty(set, &mut alpha, &mut foreground)
-                .map_err(failed)?,
+            (Some(stage), Some(set)) => stage.staging.empty(set, &mut alpha, &mut foreground),
             _ => [all_finite(&alpha), all_finite(&foreground)],
         };
         let names = [&self.model.alpha, &self.model.foreground];
@@ -469,6 +462,10 @@ fn built(
         .parent()
         .unwrap_or(Path::new(""))
         .to_string_lossy();
+    let convolutions = match key.precision {
+        Precision::Fp32 => Convolutions::Exact,
+        Precision::Fp16 => Convolutions::ChannelsLast,
+    };
     let prepacked = match key.device {
         Device::Cuda => "0",
         Device::CoreMl | Device::Cpu => "1",
@@ -476,7 +473,7 @@ fn built(
     let session = |bytes: Vec<u8>| {
         let session = || -> ort::Result<Session> {
             runtime
-                .builder(key.device, key.precision, threads)?
+                .builder(key.device, convolutions, threads)?
                 .with_config_entry(
                     "session.model_external_initializers_file_folder_path",
                     &folder,
@@ -508,7 +505,11 @@ fn session(
     sizes: &[(String, i64)],
     threads: usize,
 ) -> ort::Result<Session> {
-    let mut builder = runtime.builder(key.device, key.precision, threads)?;
+    let convolutions = match key.precision {
+        Precision::Fp32 => Convolutions::Exact,
+        Precision::Fp16 => Convolutions::Half,
+    };
+    let mut builder = runtime.builder(key.device, convolutions, threads)?;
     for (name, size) in sizes {
         builder = builder.with_dimension_override(name, *size)?;
     }

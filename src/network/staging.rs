@@ -5,9 +5,6 @@
 //! time. Filling a set and emptying it goes on outside the session's turn: while one frame is in the
 //! network, another is on its way in or out.
 
-use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
-use ort::session::Session;
-use ort::value::Tensor;
 use parking_lot::Mutex;
 use rayon::prelude::*;
 
@@ -19,25 +16,9 @@ const PIECE: usize = 1 << 18;
 /// Memory of a kind, as a list of numbers.
 pub(super) trait Room: Send {
     /// To read.
-    ///
-    /// # Errors
-    /// What the runtime says.
-    fn values(&self) -> ort::Result<&[f32]>;
+    fn values(&self) -> &[f32];
     /// To write.
-    ///
-    /// # Errors
-    /// What the runtime says.
-    fn values_mut(&mut self) -> ort::Result<&mut [f32]>;
-}
-
-impl Room for Tensor<f32> {
-    fn values(&self) -> ort::Result<&[f32]> {
-        Ok(self.try_extract_tensor::<f32>()?.1)
-    }
-
-    fn values_mut(&mut self) -> ort::Result<&mut [f32]> {
-        Ok(self.try_extract_tensor_mut::<f32>()?.1)
-    }
+    fn values_mut(&mut self) -> &mut [f32];
 }
 
 /// What one frame needs: the picture, alpha and the foreground.
@@ -101,7 +82,7 @@ impl<M: Room> Staging<M> {
             Some(set) => set,
             None => Self::set(self.pixels, room)?,
         };
-        let to = set.input.values_mut()?;
+        let to = set.input.values_mut();
         self.pool.install(|| {
             let pieces = to.par_chunks_mut(PIECE).zip(picture.par_chunks(PIECE));
             pieces.for_each(|(to, from)| to.copy_from_slice(from));
@@ -111,18 +92,15 @@ impl<M: Room> Staging<M> {
 
     /// Copies the answers out and keeps the set for the next frame. Says of each whether all of its
     /// values are numbers.
-    ///
-    /// # Errors
-    /// What the runtime says.
     pub(super) fn empty(
         &self,
         set: Set<M>,
         alpha: &mut [f32],
         foreground: &mut [f32],
-    ) -> ort::Result<[bool; 2]> {
-        let out = |from: &M, to: &mut [f32]| -> ort::Result<bool> {
-            let from = from.values()?;
-            Ok(self.pool.install(|| {
+    ) -> [bool; 2] {
+        let out = |from: &M, to: &mut [f32]| {
+            let from = from.values();
+            self.pool.install(|| {
                 let pieces = to.par_chunks_mut(PIECE).zip(from.par_chunks(PIECE));
                 pieces
                     .map(|(to, from)| {
@@ -130,26 +108,12 @@ impl<M: Room> Staging<M> {
                         super::engine::all_finite(to)
                     })
                     .reduce(|| true, |a, b| a && b)
-            }))
+            })
         };
-        let finite = [out(&set.alpha, alpha)?, out(&set.foreground, foreground)?];
+        let finite = [out(&set.alpha, alpha), out(&set.foreground, foreground)];
         self.spare.lock().push(set);
-        Ok(finite)
+        finite
     }
-}
-
-/// Memory beside a session on a CUDA device that the device reads and writes by itself.
-///
-/// # Errors
-/// What the runtime says.
-pub(super) fn pinned(session: &Session) -> ort::Result<Allocator> {
-    let info = MemoryInfo::new(
-        AllocationDevice::CUDA_PINNED,
-        0,
-        AllocatorType::Device,
-        MemoryType::CPUOutput,
-    )?;
-    Allocator::new(session, info)
 }
 
 #[cfg(test)]
@@ -160,12 +124,12 @@ mod tests {
     use super::*;
 
     impl Room for Vec<f32> {
-        fn values(&self) -> ort::Result<&[f32]> {
-            Ok(self)
+        fn values(&self) -> &[f32] {
+            self
         }
 
-        fn values_mut(&mut self) -> ort::Result<&mut [f32]> {
-            Ok(self)
+        fn values_mut(&mut self) -> &mut [f32] {
+            self
         }
     }
 
@@ -184,7 +148,7 @@ mod tests {
         set.alpha.copy_from_slice(&picture[..pixels]);
         set.foreground.copy_from_slice(&picture[pixels..]);
         let (mut alpha, mut foreground) = (vec![0.0; pixels], vec![0.0; 3 * pixels]);
-        let finite = staging.empty(set, &mut alpha, &mut foreground).unwrap();
+        let finite = staging.empty(set, &mut alpha, &mut foreground);
         assert_eq!(finite, [true, true]);
         assert!(alpha == picture[..pixels] && foreground == picture[pixels..]);
     }
@@ -196,7 +160,7 @@ mod tests {
         let mut set = staging.fill(&picture(pixels), |_| unreachable!()).unwrap();
         *set.foreground.last_mut().unwrap() = f32::NAN;
         let (mut alpha, mut foreground) = (vec![0.0; pixels], vec![0.0; 3 * pixels]);
-        let finite = staging.empty(set, &mut alpha, &mut foreground).unwrap();
+        let finite = staging.empty(set, &mut alpha, &mut foreground);
         assert_eq!(finite, [true, false]);
     }
 
@@ -212,15 +176,9 @@ mod tests {
         for _ in 0..10 {
             let sets = [0, 1].map(|_| staging.fill(&picture, room).unwrap());
             for set in sets {
-                staging.empty(set, &mut [0.0; 8], &mut [0.0; 24]).unwrap();
+                staging.empty(set, &mut [0.0; 8], &mut [0.0; 24]);
             }
         }
         assert_eq!(made.load(Ordering::SeqCst), 2 * 3);
-    }
-
-    #[test]
-    fn a_lack_of_memory_is_told() {
-        let none = |_: usize| Err(ort::Error::new("Failed to allocate memory"));
-        assert!(Staging::<Vec<f32>>::new(8, 1, none).is_err());
     }
 }

@@ -132,12 +132,7 @@ fn convolution(b: &mut Builder<'_>, inputs: &[&Value; 3], side: i64, dilation: u
 /// `[1, H, W, 64]` → `[1, H, W, 64]`.
 fn group_norm(b: &mut Builder<'_>, x: &Value, name: &str, size: Size) -> Result<Value> {
     let each = [GROUPS, REFINER / GROUPS];
-    let (means, squares) = (means(b, x, size), mean_squares(b, x, size));
-    let mut of_groups = |channels: &Value| {
-        let channels = b.reshape(channels, &each);
-        b.reduce("ReduceMean", &channels, 1, true)
-    };
-    let (mean, mean_square) = (of_groups(&means), of_groups(&squares));
+    let (mean, mean_square) = (group_means(b, x, size), group_mean_squares(b, x, size));
     let square = b.mul(&mean, &mean);
     let variance = b.sub(&mean_square, &square);
     // Where all is the same colour the difference of two large numbers may fall below 0.
@@ -155,7 +150,7 @@ fn group_norm(b: &mut Builder<'_>, x: &Value, name: &str, size: Size) -> Result<
 
     // x × scale + shift as a convolution, whose matrix has the scale on its diagonal.
     let scale = b.reshape(&scale, &[REFINER, 1]);
-    let unit = unit(b);
+    let unit = b.floats_32("refiner.unit", &[REFINER, REFINER], &unit(1.0));
     let diagonal = b.mul(&unit, &scale);
     let diagonal = b.reshape(&diagonal, &[REFINER, REFINER, 1, 1]);
     let diagonal = b.narrow(diagonal);
@@ -164,31 +159,35 @@ fn group_norm(b: &mut Builder<'_>, x: &Value, name: &str, size: Size) -> Result<
     Ok(convolution(b, &[x, &diagonal, &shift], 1, 1))
 }
 
-/// The mean of each channel, in 32 bits: `[1, H, W, 64]` → `[64]`. A product with a row of equal
+/// The mean of each group, in 32 bits: `[1, H, W, 64]` → `[8, 1]`. A product with a row of equal
 /// numbers: the runtime's own means of 16 bits are sums first, which are too large for them.
-fn means(b: &mut Builder<'_>, x: &Value, size: Size) -> Value {
-    let (x, pixels) = parts(b, x, size);
+fn group_means(b: &mut Builder<'_>, x: &Value, size: Size) -> Value {
     // Products of eight rows are quicker than those of one.
-    let share = vec![(pixels as f32).recip(); 8 * pixels];
-    let share = b.floats("refiner.share", &[8, pixels], &share);
-    let x = b.node("MatMul", &[&share, &x], &[]);
-    let x = b.reshape(&x, &[PARTS * 8, REFINER]);
+    const ROWS: usize = 8;
+    let pixels = pixels(size);
+    let x = b.reshape(x, &[PARTS, pixels * REFINER]);
+    let share = [(PARTS as f32).recip(); ROWS * PARTS];
+    let share = b.floats("refiner.share", &[ROWS, PARTS], &share);
+    let x = b.node("Gemm", &[&share, &x], &[]);
+    let x = b.reshape(&x, &[ROWS * pixels, REFINER]);
     let x = b.widen(x);
-    b.reduce("ReduceMean", &x, 0, false)
+    let x = b.reduce("ReduceMean", &x, 0, false);
+    let x = b.reshape(&x, &[GROUPS, REFINER / GROUPS]);
+    b.reduce("ReduceMean", &x, 1, true)
 }
 
-/// The picture in [`PARTS`], `[PARTS, pixels, 64]`, and their pixels.
-fn parts(b: &mut Builder<'_>, x: &Value, size: Size) -> (Value, usize) {
+/// Pixels of each of the [`PARTS`].
+fn pixels(size: Size) -> usize {
     let [height, width] = size.map(MULTIPLE);
-    let pixels = height * width / PARTS;
-    (b.reshape(x, &[PARTS, pixels, REFINER]), pixels)
+    height * width / PARTS
 }
 
-/// The mean square of each channel, in 32 bits: `[1, H, W, 64]` → `[64]`. What is on the diagonal of
+/// The mean square of each group, in 32 bits: `[1, H, W, 64]` → `[8, 1]`. What is on the diagonal of
 /// xᵀx: the one way to sums of squares in 32 bits that reads 16 and writes next to nothing. It is
 /// taken in [`PARTS`], since a mean of 16 bits has less to round off there than a sum.
-fn mean_squares(b: &mut Builder<'_>, x: &Value, size: Size) -> Value {
-    let (x, pixels) = parts(b, x, size);
+fn group_mean_squares(b: &mut Builder<'_>, x: &Value, size: Size) -> Value {
+    let pixels = pixels(size);
+    let x = b.reshape(x, &[PARTS, pixels, REFINER]);
     let set = [
         ("transA", Set::Int(1)),
         ("alpha", Set::Float((pixels as f32).recip())),
@@ -196,15 +195,18 @@ fn mean_squares(b: &mut Builder<'_>, x: &Value, size: Size) -> Value {
     let x = b.node_of(MICROSOFT, "FusedMatMul", &[&x, &x], &set);
     let x = b.widen(x);
     let x = b.reduce("ReduceMean", &x, 0, false);
-    let unit = unit(b);
-    let x = b.mul(&x, &unit);
-    b.reduce("ReduceSum", &x, 1, false)
+    let share = unit((GROUPS as f32) / REFINER as f32);
+    let share = b.floats_32("refiner.diagonal", &[REFINER, REFINER], &share);
+    let x = b.mul(&x, &share);
+    let x = b.reshape(&x, &[GROUPS, REFINER / GROUPS * REFINER]);
+    b.reduce("ReduceSum", &x, 1, true)
 }
 
-/// The unit matrix, in 32 bits: `[64, 64]`.
-fn unit(b: &mut Builder<'_>) -> Value {
-    let unit: Vec<f32> = (0..REFINER * REFINER)
-        .map(|index| f32::from(u8::from(index % (REFINER + 1) == 0)))
-        .collect();
-    b.floats_32("refiner.unit", &[REFINER, REFINER], &unit)
+/// The unit matrix times a number: `[64, 64]`.
+fn unit(factor: f32) -> Vec<f32> {
+    let mut unit = vec![0.0; REFINER * REFINER];
+    unit.iter_mut()
+        .step_by(REFINER + 1)
+        .for_each(|value| *value = factor);
+    unit
 }

@@ -10,7 +10,7 @@
 
 use super::builder::{Builder, MICROSOFT, Set, Value};
 use super::{Size, embedding};
-use crate::network::device::Device;
+use crate::network::device::{Device, Precision};
 use crate::network::error::Result;
 use crate::network::greenformer::tensors::{self, Block, HEAD, LEVELS, WIDTH};
 
@@ -324,23 +324,27 @@ fn layer_norm(
 ) -> Result<(Value, Value)> {
     let weight = b.weight(&format!("{name}.weight"), &[channels])?;
     let shift = b.weight(&format!("{name}.bias"), &[channels])?;
-    match b.device() {
-        // On a processor the runtime's operator for both is four times as quick as ONNX's for one,
-        // and with CUDA it goes through the tokens once instead of thrice.
-        Device::Cpu | Device::Cuda => {
-            let set = [("epsilon", Set::Float(EPSILON))];
-            const NAME: &str = "SkipLayerNormalization";
-            let mut terms = vec![x, y, &weight, &shift];
-            terms.extend(bias);
-            Ok(b.sum_and_result(MICROSOFT, NAME, &terms, &set))
-        }
-        Device::CoreMl => {
-            let set = [("axis", Set::Int(-1)), ("epsilon", Set::Float(EPSILON))];
-            let sum = b.add(x, y);
-            let normal = b.node("LayerNormalization", &[&sum, &weight, &shift], &set);
-            Ok((sum, normal))
-        }
+    let set = [("epsilon", Set::Float(EPSILON))];
+    let normalise = |b: &mut Builder<'_>, sum: &Value| {
+        let set = [("axis", Set::Int(-1)), ("epsilon", Set::Float(EPSILON))];
+        b.node("LayerNormalization", &[sum, &weight, &shift], &set)
+    };
+    if b.device() == Device::CoreMl {
+        let sum = b.add(x, y);
+        let normal = normalise(b, &sum);
+        return Ok((sum, normal));
     }
+    // On a processor the runtime's operator for both is four times as quick as ONNX's for one, and
+    // with CUDA it takes the bias along.
+    const NAME: &str = "SkipLayerNormalization";
+    let mut terms = vec![x, y, &weight, &shift];
+    terms.extend(bias);
+    let (sum, mut normal) = b.sum_and_result(MICROSOFT, NAME, &terms, &set);
+    if b.device() == Device::Cuda && b.precision() == Precision::Fp16 {
+        // There it takes mean and variance in 16 bits, and loses the tokens' finer differences.
+        normal = normalise(b, &sum);
+    }
+    Ok((sum, normal))
 }
 
 /// `[tokens, input]` → `[tokens, output]`, and the bias where it is not added yet: with CUDA it goes
