@@ -15,7 +15,7 @@ use super::geometry::Geometry;
 use super::guided::{self, GuideScratch};
 use super::image::{Planes, Size};
 use super::matte::{self, Matte};
-use super::restore::{Layer, Prediction, restore};
+use super::restore::{Layer, Predicted, Prediction, restore};
 use super::scratch::Pool;
 use super::settings::{FinishSettings, Screen, Upsampling};
 use super::shape::hold_to_masks;
@@ -61,7 +61,7 @@ pub fn finish<'a>(
 /// # Errors
 /// Those of [`finish`].
 pub fn finish_with<'a>(
-    prediction: &'a Prediction,
+    prediction: impl Into<Predicted<'a>>,
     geometry: &Geometry,
     exchange: Screen,
     settings: &FinishSettings,
@@ -83,8 +83,14 @@ pub fn finish_with<'a>(
     let reach = depth.map_or(0, |depth| depth.reach());
     let matte_rows = matte::widened(size, &rows, reach);
     let alpha_rows = matte::alpha_rows(size, settings, &matte_rows);
-    let (mut alpha, foreground) =
-        restore(prediction, geometry, exchange, &rows, &alpha_rows, pool)?;
+    let (mut alpha, foreground) = restore(
+        prediction.into(),
+        geometry,
+        exchange,
+        &rows,
+        &alpha_rows,
+        pool,
+    )?;
     if settings.upsampling == Upsampling::Guided && guided::enlarges(geometry) {
         let known = plate.and_then(|plate| Some((plate, plate.guide?)));
         let (plate, guide) =

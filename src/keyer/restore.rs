@@ -27,7 +27,35 @@ pub struct Prediction {
     pub foreground: Planes,
 }
 
+/// What a key is made of: a prediction, or one whose alpha was made steady.
+#[derive(Debug, Clone, Copy)]
+pub struct Predicted<'a> {
+    /// As [`Prediction::alpha`].
+    pub alpha: &'a Planes,
+    /// As [`Prediction::foreground`].
+    pub foreground: &'a Planes,
+}
+
+impl<'a> From<&'a Prediction> for Predicted<'a> {
+    fn from(prediction: &'a Prediction) -> Self {
+        Self {
+            alpha: &prediction.alpha,
+            foreground: &prediction.foreground,
+        }
+    }
+}
+
 impl Prediction {
+    /// As [`Predicted::check`].
+    ///
+    /// # Errors
+    /// As [`Predicted::check`].
+    pub fn check(&self, geometry: &Geometry) -> Result<()> {
+        Predicted::from(self).check(geometry)
+    }
+}
+
+impl Predicted<'_> {
     /// `Ok` when both pictures are what a geometry's network makes.
     ///
     /// # Errors
@@ -93,7 +121,7 @@ impl Layer<'_> {
 ///
 /// `rows` lie within `alpha_rows`, which lie within the plate.
 pub(super) fn restore<'a>(
-    prediction: &'a Prediction,
+    prediction: Predicted<'a>,
     geometry: &Geometry,
     exchange: Screen,
     rows: &Range<usize>,
@@ -120,18 +148,18 @@ pub(super) fn restore<'a>(
     };
     if geometry.is_own_size() {
         return Ok((
-            layer(Picture::Network(&prediction.alpha), 0, [0; 3]),
-            layer(Picture::Network(&prediction.foreground), 0, order),
+            layer(Picture::Network(prediction.alpha), 0, [0; 3]),
+            layer(Picture::Network(prediction.foreground), 0, order),
         ));
     }
     let resampler = Resampler::new(Kernel::Lanczos4, geometry.content, plate);
     let mut alpha = pool.planes(width, alpha_rows.len(), 1)?;
     let mut foreground = pool.planes(width, rows.len(), 3)?;
     let source = [
-        Source::plane(&prediction.alpha, 0),
-        Source::plane(&prediction.foreground, 0),
-        Source::plane(&prediction.foreground, 1),
-        Source::plane(&prediction.foreground, 2),
+        Source::plane(prediction.alpha, 0),
+        Source::plane(prediction.foreground, 0),
+        Source::plane(prediction.foreground, 1),
+        Source::plane(prediction.foreground, 2),
     ];
     let [alpha_plane] = alpha.planes_mut();
     let (before, rest) = alpha_plane.split_at_mut((rows.start - alpha_rows.start) * width);
