@@ -404,6 +404,11 @@ impl Pinned {
     /// What the runtime says.
     pub(super) fn new(allocator: &Allocator, length: usize) -> ort::Result<Self> {
         let tensor = Tensor::new(allocator, [length])?;
+        if tensor.data_ptr().is_null() {
+            return Err(ort::Error::new(
+                "failed to allocate memory that is page-locked",
+            ));
+        }
         let mut pinned = Self { tensor, length };
         // What is new is not read before it is written.
         pinned.values_mut().fill(0.0);

@@ -57,10 +57,11 @@ pub(super) fn features(b: &mut Builder<'_>, input: &Value, size: Size) -> Result
         (sum, side, channels) = (after, place.side_after(), block.output);
     }
     let Sum(x, y, bias) = &sum;
-    let mut tokens = b.add(x, y);
-    if let Some(bias) = bias {
-        tokens = b.add(&tokens, bias);
-    }
+    let y = match bias {
+        Some(bias) => b.add(y, bias),
+        None => y.clone(),
+    };
+    let tokens = b.add(x, &y);
     found.push(Feature {
         tokens,
         side,
@@ -337,8 +338,11 @@ fn layer_norm(
     // On a processor the runtime's operator for both is four times as quick as ONNX's for one, and
     // with CUDA it takes the bias along.
     const NAME: &str = "SkipLayerNormalization";
-    let mut terms = vec![x, y, &weight, &shift];
-    terms.extend(bias);
+    let terms = match bias {
+        // The bias is added to the first: not to the larger one, whose rounding every block adds to.
+        Some(bias) => vec![y, x, &weight, &shift, bias],
+        None => vec![x, y, &weight, &shift],
+    };
     let (sum, mut normal) = b.sum_and_result(MICROSOFT, NAME, &terms, &set);
     if b.device() == Device::Cuda && b.precision() == Precision::Fp16 {
         // There it takes mean and variance in 16 bits, and loses the tokens' finer differences.
