@@ -4,6 +4,7 @@
 //! flight, under which the host is asked whether to stop and, in frames that take long, told how
 //! far they are; and every call into the host happens on the thread that the host rendered on.
 
+use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use ofx::{Effect, Field, RectD, RectI, RenderArgs, Rendered, RowMut, Scale};
@@ -21,19 +22,25 @@ use super::status::{self, Report};
 use super::{OUTPUT, SOURCE, Settings, colour, region};
 use crate::error::{Error, Result};
 use crate::keyer::{
-    self, Backing, Bounds, Composition, Geometry, Guide, HintSource, Layers, OnFailure, Output,
-    PixelScale, Planes, Plate, Pool, Screen, ScreenPlate, Upsampling,
+    self, Backing, Bounds, Composition, Enlarged, Geometry, Guide, HintSource, Layers, OnFailure,
+    Output, PixelScale, Planes, Plate, Pool, Screen, ScreenPlate, Upsampling,
 };
 use crate::network::{Answer, Model, Request, Service};
 
 /// Scratch planes kept between frames, while there are frames: enough for one UHD frame in flight.
 static SCRATCH: LazyLock<Pool> = LazyLock::new(|| {
     Service::global().at_rest(|| {
-        SCRATCH.purge();
         GUIDES.lock().clear();
+        *ENLARGED.lock() = None;
+        SCRATCH.purge();
     });
     Pool::new(512 << 20)
 });
+
+/// The last prediction that was brought to a larger plate's size, whole, by its key and the way it
+/// was brought there. Its planes are lent by [`SCRATCH`], where they would lie idle otherwise; a
+/// slider's next frame finds the picture in them.
+static ENLARGED: Mutex<Option<((u128, Upsampling), Arc<Enlarged<'static>>)>> = Mutex::new(None);
 
 /// What plates told of the last predictions that were brought to their size by it, by the
 /// predictions' keys. Made anew in a moment; kept so that a slider's next frame need not.
@@ -45,6 +52,7 @@ const KEPT_GUIDES: usize = 2;
 pub(super) fn purge() {
     Service::global().purge();
     GUIDES.lock().clear();
+    *ENLARGED.lock() = None;
     SCRATCH.purge();
 }
 
@@ -272,6 +280,45 @@ impl Finish {
     }
 }
 
+impl Finish {
+    /// The answer at the plate's size: kept, or made now if most of it is wanted, and then kept.
+    /// `None` where it has that size, or where only a part of it is wanted.
+    fn enlarged(
+        &self,
+        frame: &Frame<'_>,
+        plate: Plate<'_>,
+        wanted: &Range<usize>,
+    ) -> Result<Option<Arc<Enlarged<'static>>>> {
+        if self.geometry.is_own_size() {
+            return Ok(None);
+        }
+        let key = (self.key, frame.settings.upsampling);
+        let mut kept = ENLARGED.lock();
+        if let Some((known, enlarged)) = &*kept
+            && *known == key
+        {
+            return Ok(Some(enlarged.clone()));
+        }
+        if wanted.len() < self.geometry.plate.height / 2 {
+            return Ok(None);
+        }
+        // Before, so that the new one takes the old one's planes.
+        let old = kept.take();
+        drop(kept);
+        drop(old);
+        let (prediction, exchange) = (&self.answer.prediction, self.answer.exchange);
+        let (way, plate) = (frame.settings.upsampling, Some(plate));
+        let make = || Enlarged::new(prediction, &self.geometry, exchange, way, plate, &SCRATCH);
+        let Some(enlarged) = frame.stages.time("enlarge", make)? else {
+            return Ok(None);
+        };
+        let enlarged = Arc::new(enlarged);
+        let old = ENLARGED.lock().replace((key, enlarged.clone()));
+        drop(old);
+        Ok(Some(enlarged))
+    }
+}
+
 impl Shown {
     /// The hint alone: made without a model, so that it can be seen where none works.
     fn hint(frame: &Frame<'_>, service: &Service) -> Result<Self> {
@@ -441,6 +488,9 @@ impl Network {
         service: &Service,
         patience: &Patience<'_>,
     ) -> Result<Answer> {
+        // Another picture is on its way: what was kept for the last one's sliders is better used
+        // for this one.
+        drop(ENLARGED.lock().take());
         let (input, screen, exchange, hint) = service.install(|| {
             let plate = frame.plate()?;
             let told = frame.stages.time("hint", || frame.told(&plate, true))?;
@@ -509,29 +559,38 @@ fn write(frame: &Frame<'_>, shown: &Shown, window: RectI, rows: Vec<RowMut<'_>>)
         Picture::Key(finish) => finish.guide(frame)?,
         Picture::Hint(_) | Picture::Screen(_) => None,
     };
-    let key = match &shown.picture {
+    let wanted = from_top(window.y2 - 1)..from_top(window.y1) + 1;
+    let finish = match &shown.picture {
         Picture::Hint(_) | Picture::Screen(_) => None,
         Picture::Key(finish) => {
-            let wanted = from_top(window.y2 - 1)..from_top(window.y1) + 1;
+            let plate = Plate {
+                rows: &own,
+                encoding: frame.encoding,
+                backing: &finish.answer.backing,
+                guide: guide.as_deref(),
+            };
+            Some((finish, plate))
+        }
+    };
+    let enlarged = match &finish {
+        Some((finish, plate)) => finish.enlarged(frame, *plate, &wanted)?,
+        None => None,
+    };
+    let key = match finish {
+        None => None,
+        Some((finish, plate)) => {
             let settings = frame.settings.finish(finish.screen, frame.scale);
             let Answer {
                 prediction,
                 exchange,
-                backing,
                 ..
             } = &*finish.answer;
-            let geometry = &finish.geometry;
-            let plate = Plate {
-                rows: &own,
-                encoding: frame.encoding,
-                backing,
-                guide: guide.as_deref(),
-            };
-            let make = || {
-                let plate = Some(plate);
-                keyer::finish_with(
+            let (geometry, plate) = (&finish.geometry, Some(plate));
+            let make = || match &enlarged {
+                Some(enlarged) => enlarged.finish(&settings, wanted, plate, &SCRATCH),
+                None => keyer::finish_with(
                     prediction, geometry, *exchange, &settings, wanted, plate, &SCRATCH,
-                )
+                ),
             };
             let key = frame.stages.time("key", make)?;
             let masks = match frame.settings.masks_on_matte {
