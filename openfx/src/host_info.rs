@@ -34,6 +34,8 @@ pub struct HostInfo {
     pub multi_resolution: Option<bool>,
     /// Whether it renders in tiles.
     pub tiles: Option<bool>,
+    /// Whether it gives images of other frames than the one that is rendered.
+    pub temporal_access: Option<bool>,
     /// How it tells of colour at best.
     pub colour_style: Option<ColourStyle>,
     /// Most parameters that an effect may have; `None` for no limit.
@@ -86,6 +88,7 @@ impl HostInfo {
                 .collect(),
             multi_resolution: flag(sys::kOfxImageEffectPropSupportsMultiResolution),
             tiles: flag(sys::kOfxImageEffectPropSupportsTiles),
+            temporal_access: flag(sys::kOfxImageEffectPropTemporalClipAccess),
             colour_style: props
                 .string(sys::kOfxImageEffectPropColourManagementStyle, 0)
                 .ok()

@@ -76,7 +76,7 @@ impl Guide {
         alpha.check("predicted alpha", &[1], "1")?;
         alpha.check_size("predicted alpha", geometry.network)?;
         let Size { width, height } = geometry.content;
-        let light = seen(plate, encoding, geometry)?;
+        let light = light_at_network(plate, encoding, geometry)?;
         let mut planes = Planes::try_new(width, height, PLANES)?;
         let mut slopes = Planes::try_new(width, height, 3)?;
         let alpha_row = |y: usize| &alpha.row(0, y)[..width];
@@ -214,8 +214,12 @@ fn between(at: usize, from: usize, to: usize) -> (usize, usize, f32) {
     )
 }
 
-/// The plate's light at the network's size.
-fn seen(plate: &Planes, encoding: Encoding, geometry: &Geometry) -> Result<Planes> {
+/// The plate's light at the network's size, from 0 to [`BRIGHT`].
+pub(super) fn light_at_network(
+    plate: &Planes,
+    encoding: Encoding,
+    geometry: &Geometry,
+) -> Result<Planes> {
     let Size { width, height } = geometry.content;
     let mut out = Planes::try_new(width, height, 3)?;
     let resampler = Resampler::new(Kernel::Triangle, geometry.plate, geometry.content);

@@ -15,7 +15,7 @@ use super::geometry::Geometry;
 use super::guided::{self, GuideScratch};
 use super::image::{Planes, Size};
 use super::matte::{self, Matte};
-use super::restore::{Layer, Prediction, check_rows, enlarge, restore};
+use super::restore::{Layer, Predicted, Prediction, check_rows, enlarge, restore};
 use super::scratch::Pool;
 use super::settings::{FinishSettings, Screen, Upsampling};
 use super::shape::hold_to_masks;
@@ -61,7 +61,7 @@ pub fn finish<'a>(
 /// # Errors
 /// Those of [`finish`].
 pub fn finish_with<'a>(
-    prediction: &'a Prediction,
+    prediction: impl Into<Predicted<'a>>,
     geometry: &Geometry,
     exchange: Screen,
     settings: &FinishSettings,
@@ -70,8 +70,14 @@ pub fn finish_with<'a>(
     pool: &'a Pool,
 ) -> Result<Key<'a>> {
     let alpha_rows = alpha_rows(geometry.plate, settings, &rows);
-    let (mut alpha, foreground) =
-        restore(prediction, geometry, exchange, &rows, &alpha_rows, pool)?;
+    let (mut alpha, foreground) = restore(
+        prediction.into(),
+        geometry,
+        exchange,
+        &rows,
+        &alpha_rows,
+        pool,
+    )?;
     follow_guide(&mut alpha, geometry, settings.upsampling, plate)?;
     keyed(
         alpha,
@@ -143,8 +149,8 @@ impl<'a> Enlarged<'a> {
     ///
     /// # Errors
     /// Those of [`finish_with`].
-    pub fn new(
-        prediction: &Prediction,
+    pub fn new<'p>(
+        prediction: impl Into<Predicted<'p>>,
         geometry: &Geometry,
         exchange: Screen,
         upsampling: Upsampling,
@@ -155,7 +161,8 @@ impl<'a> Enlarged<'a> {
             return Ok(None);
         }
         let rows = 0..geometry.plate.height;
-        let (mut alpha, foreground) = enlarge(prediction, geometry, exchange, &rows, &rows, pool)?;
+        let (mut alpha, foreground) =
+            enlarge(prediction.into(), geometry, exchange, &rows, &rows, pool)?;
         follow_guide(&mut alpha, geometry, upsampling, plate)?;
         Ok(Some(Self {
             size: geometry.plate,

@@ -12,6 +12,7 @@
 //! | a hint read from a clip | [`hint`] |
 //! | the hint as the artist shapes it, and masks on hint and matte | [`shape`] |
 //! | plate and hint → the network's input | [`plate`] |
+//! | alpha made steady by neighbouring frames | [`steady`] |
 //! | the network's output → plate size | [`restore`], [`guided`] |
 //! | specks out of the matte and holes filled, its tone and shape | [`despeckle`], [`matte`] |
 //! | spill out of the foreground | [`despill`] |
@@ -58,6 +59,7 @@ pub mod settings;
 pub mod shape;
 pub mod source;
 pub mod status;
+pub mod steady;
 
 pub use backing::Backing;
 pub use colour::{Encoding, Light};
@@ -69,7 +71,7 @@ pub use image::{Planes, Size, Window};
 pub use key::{Enlarged, Key, finish, finish_with};
 pub use output::{Composition, Layers};
 pub use plate::{NetworkInput, Normalisation, prepare};
-pub use restore::Prediction;
+pub use restore::{Predicted, Prediction};
 pub use scratch::{Lease, Pool};
 pub use screen::{Look, ScreenPlate, detect, hint_from_screen, screen_plate, typical};
 pub use settings::{
@@ -79,3 +81,4 @@ pub use settings::{
 };
 pub use shape::{HintShape, hold_to_masks};
 pub use source::{Plate, PlateRows};
+pub use steady::{Neighbour, Sight, steady};

@@ -28,7 +28,35 @@ pub struct Prediction {
     pub foreground: Planes,
 }
 
+/// What a key is made of: a prediction, or one whose alpha was made steady.
+#[derive(Debug, Clone, Copy)]
+pub struct Predicted<'a> {
+    /// As [`Prediction::alpha`].
+    pub alpha: &'a Planes,
+    /// As [`Prediction::foreground`].
+    pub foreground: &'a Planes,
+}
+
+impl<'a> From<&'a Prediction> for Predicted<'a> {
+    fn from(prediction: &'a Prediction) -> Self {
+        Self {
+            alpha: &prediction.alpha,
+            foreground: &prediction.foreground,
+        }
+    }
+}
+
 impl Prediction {
+    /// As [`Predicted::check`].
+    ///
+    /// # Errors
+    /// As [`Predicted::check`].
+    pub fn check(&self, geometry: &Geometry) -> Result<()> {
+        Predicted::from(self).check(geometry)
+    }
+}
+
+impl Predicted<'_> {
     /// `Ok` when both pictures are what a geometry's network makes.
     ///
     /// # Errors
@@ -106,7 +134,7 @@ impl Layer<'_> {
 ///
 /// `rows` lie within `alpha_rows`, which lie within the plate.
 pub(super) fn restore<'a>(
-    prediction: &'a Prediction,
+    prediction: Predicted<'a>,
     geometry: &Geometry,
     exchange: Screen,
     rows: &Range<usize>,
@@ -125,8 +153,8 @@ pub(super) fn restore<'a>(
         order,
     };
     Ok((
-        layer(&prediction.alpha, [0; 3]),
-        layer(&prediction.foreground, exchange.exchange()),
+        layer(prediction.alpha, [0; 3]),
+        layer(prediction.foreground, exchange.exchange()),
     ))
 }
 
@@ -145,7 +173,7 @@ pub(super) fn check_rows(plate: Size, ranges: [&Range<usize>; 2]) -> Result<()> 
 
 /// The same for a prediction of another size than the plate's, of which nothing is borrowed.
 pub(super) fn enlarge<'a>(
-    prediction: &Prediction,
+    prediction: Predicted<'_>,
     geometry: &Geometry,
     exchange: Screen,
     rows: &Range<usize>,
@@ -166,10 +194,10 @@ pub(super) fn enlarge<'a>(
     let mut alpha = pool.planes(width, alpha_rows.len(), 1)?;
     let mut foreground = pool.planes(width, rows.len(), 3)?;
     let source = [
-        Source::plane(&prediction.alpha, 0),
-        Source::plane(&prediction.foreground, 0),
-        Source::plane(&prediction.foreground, 1),
-        Source::plane(&prediction.foreground, 2),
+        Source::plane(prediction.alpha, 0),
+        Source::plane(prediction.foreground, 0),
+        Source::plane(prediction.foreground, 1),
+        Source::plane(prediction.foreground, 2),
     ];
     let [alpha_plane] = alpha.planes_mut();
     let (before, rest) = alpha_plane.split_at_mut((rows.start - alpha_rows.start) * width);

@@ -11,8 +11,8 @@ use super::parameters::{
 };
 use super::status::Report;
 use super::{
-    BACKGROUND, HINT, INSIDE, OUTPUT, OUTSIDE, SOURCE, Settings, analyse, colour, guides, region,
-    render, status,
+    BACKGROUND, HINT, INSIDE, OUTPUT, OUTSIDE, SOURCE, Settings, analyse, colour, guides,
+    neighbours, region, render, status,
 };
 use crate::error::Result;
 use crate::keyer::{Association, HintMissing, HintSource, Output, ScreenColour, ScreenMeasure};
@@ -84,30 +84,58 @@ pub(super) fn regions_of_interest(
     Ok(Handled::Yes)
 }
 
-/// Every clip is needed at the frame itself. Only a hint or mask that may be borrowed from the
-/// nearest frame is asked for at another: at the end of its range, where the frame lies beyond it.
+/// Every clip is needed at the frame itself; plate, hint and masks also at its neighbours, where the
+/// matte is to be steady. A hint or mask that may be borrowed from the nearest frame is asked for at
+/// the end of its range, where the frame lies beyond it.
 pub(super) fn frames_needed(
     effect: Effect<'_>,
     time: f64,
     frames: FramesNeeded<'_>,
 ) -> Result<Handled> {
-    match Settings::read_hint_missing(effect) {
-        Ok(HintMissing::Nearest) => {}
-        Ok(_) => return Ok(Handled::Default),
+    let read = || {
+        let strength = Settings::read_stabilise(effect, time)?;
+        let output = match strength > 0.0 {
+            true => Settings::read_output(effect)?,
+            false => Output::ALL[0],
+        };
+        let nearest = Settings::read_hint_missing(effect)? == HintMissing::Nearest;
+        Ok((neighbours::times(effect, strength, output, time), nearest))
+    };
+    let (beside, nearest) = match read() {
+        Ok((beside, false)) if beside.is_empty() => return Ok(Handled::Default),
+        Ok(read) => read,
         // The render says so in its message; this action has none.
         Err(error) => {
+            let error: crate::error::Error = error;
             log::warn!("no frames needed: {error}");
             return Ok(Handled::Default);
         }
+    };
+    if !beside.is_empty() {
+        frames.set(SOURCE, &[span(time, &beside)])?;
     }
     for name in [HINT, INSIDE, OUTSIDE] {
         let Some(clip) = effect.clip_optional(name)?.filter(Clip::connected) else {
             continue;
         };
-        let nearest = guides::borrowable(time, clip.frame_range());
-        frames.set(name, &[(nearest, nearest)])?;
+        let range = clip.frame_range();
+        let needed = if nearest {
+            let borrowed = beside.iter().map(|time| guides::borrowable(*time, range));
+            let borrowed: Vec<f64> = borrowed.collect();
+            span(guides::borrowable(time, range), &borrowed)
+        } else {
+            span(time, &neighbours::of_guide(&clip, &beside))
+        };
+        frames.set(name, &[needed])?;
     }
     Ok(Handled::Yes)
+}
+
+/// From the first of all these times to the last.
+fn span(time: f64, others: &[f64]) -> (f64, f64) {
+    others.iter().fold((time, time), |(first, last), other| {
+        (first.min(*other), last.max(*other))
+    })
 }
 
 /// Buttons, and the read-only lines that follow a change.

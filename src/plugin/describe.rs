@@ -31,7 +31,8 @@ pub(super) fn describe(effect: EffectDescriptor<'_>) -> Result<()> {
     effect.set_multi_resolution(true)?;
     // The network sees the whole frame; a tile alone means nothing to it.
     effect.set_tiles(false)?;
-    // A hint may be borrowed from another frame; which is asked for says FramesNeeded.
+    // A hint may be borrowed from another frame, and neighbours may steady the matte; which are asked
+    // for says FramesNeeded.
     effect.set_temporal_access(true)?;
     effect.set_multiple_clip_depths(false)?;
     effect.set_multiple_clip_pixel_aspects(false)?;
@@ -110,7 +111,7 @@ pub(super) fn describe_in_context(effect: EffectDescriptor<'_>, context: Context
             // The network sees whole frames. Of interlaced ones the rows of a field are written.
             .field_extraction(FieldExtraction::Both)?
             .tiles(false)?
-            .temporal_access(mask || name == HINT)?;
+            .temporal_access(mask || matches!(name, SOURCE | HINT))?;
     }
 
     let params = effect.params()?;

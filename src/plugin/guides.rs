@@ -4,6 +4,7 @@
 use ofx::{Clip, Components, Effect, Image, Premultiplication};
 
 use super::fetch::{Grid, Placed};
+use super::pictures::Gap;
 use super::{HINT, INSIDE, OUTSIDE, Settings};
 use crate::error::{Error, Result};
 use crate::keyer::{HintMissing, HintSource};
@@ -48,20 +49,31 @@ impl<'a> GuideImages<'a> {
     /// Auto decides by the connection of Hint alone, never by what the pixels look like.
     ///
     /// # Errors
-    /// When Hint is asked for by name and not connected, and when a connected clip has no image and
-    /// none may be borrowed from another frame.
-    pub(super) fn fetch(effect: Effect<'a>, settings: &Settings, time: f64) -> Result<Self> {
+    /// When Hint is asked for by name and not connected; a [`Gap`] when a connected clip has no
+    /// image and none may be borrowed from another frame.
+    pub(super) fn fetch(
+        effect: Effect<'a>,
+        settings: &Settings,
+        time: f64,
+    ) -> Result<std::result::Result<Self, Gap>> {
         let guide = |name| fetch(effect, name, settings.hint_missing, time);
         let hint = match settings.hint_source {
             HintSource::Auto => guide(HINT)?,
-            HintSource::Hint => Some(guide(HINT)?.ok_or_else(not_connected)?),
-            HintSource::SourceAlpha | HintSource::Screen => None,
+            HintSource::Hint => match guide(HINT)? {
+                Ok(None) => return Err(not_connected()),
+                found => found,
+            },
+            HintSource::SourceAlpha | HintSource::Screen => Ok(None),
         };
-        Ok(Self {
-            hint,
-            inside: guide(INSIDE)?,
-            outside: guide(OUTSIDE)?,
-        })
+        let (inside, outside) = (guide(INSIDE)?, guide(OUTSIDE)?);
+        let all = || {
+            Ok(Self {
+                hint: hint?,
+                inside: inside?,
+                outside: outside?,
+            })
+        };
+        Ok(all())
     }
 
     /// What there is to read.
@@ -118,37 +130,39 @@ fn not_connected() -> Error {
     )
 }
 
-/// A clip's picture; `None` where nothing is connected.
+/// A clip's picture; `None` where nothing is connected, a [`Gap`] where there is no picture.
 fn fetch<'a>(
     effect: Effect<'a>,
     name: &str,
     missing: HintMissing,
     time: f64,
-) -> Result<Option<Fetched<'a>>> {
+) -> Result<std::result::Result<Option<Fetched<'a>>, Gap>> {
     let Some(clip) = effect.clip_optional(name)?.filter(Clip::connected) else {
-        return Ok(None);
+        return Ok(Ok(None));
     };
     let found = match (clip.fetch(time, None)?, missing) {
         (Some(image), _) => Some((image, None)),
-        (None, HintMissing::Error) => {
-            return Err(Error::Clip(format!(
-                "the {name} input is connected but has no image at frame {time}. Extend it to the plate's range, \
-                 disconnect it, or set Missing Hint to Nearest Frame"
-            )));
-        }
+        (None, HintMissing::Error) => None,
         (None, HintMissing::Nearest) => nearest(&clip, time)?,
     };
     let Some((image, borrowed)) = found else {
-        return Err(Error::Clip(format!(
-            "the {name} input is connected but has no image at frame {time}, nor at any frame near it. Check what \
-             is connected to {name}, or disconnect it"
-        )));
+        let words = match missing {
+            HintMissing::Error => format!(
+                "the {name} input is connected but has no image at frame {time}. Extend it to the plate's range, \
+                 disconnect it, or set Missing Hint to Nearest Frame"
+            ),
+            HintMissing::Nearest => format!(
+                "the {name} input is connected but has no image at frame {time}, nor at any frame near it. Check what \
+                 is connected to {name}, or disconnect it"
+            ),
+        };
+        return Ok(Err(Gap(Error::Clip(words))));
     };
-    Ok(Some(Fetched {
+    Ok(Ok(Some(Fetched {
         clip,
         image,
         borrowed,
-    }))
+    })))
 }
 
 /// The host says so of the picture, or the host itself made the alpha of a clip that has none.

@@ -521,6 +521,17 @@ pub static TABLE: &[Parameter] = &[
             |settings, index| settings.upsampling = at(Upsampling::ALL, index),
         ),
     ),
+    animated(parameter(
+        STABILISE,
+        "Stabilise",
+        "Steadies soft edges that waver with the grain: the mattes of the frame before and the one after count too, up to as much as the frame's own, but only where the plates differ by no more than grain. 0 is off, and asks for no other frames.",
+        Group::Matte,
+        Kind::Double {
+            default: 0.0,
+            range: (0.0, 1.0),
+            set: |settings, value| settings.stabilise = value as f32,
+        },
+    )),
     parameter(
         "despillMethod",
         "Despill Method",
@@ -680,6 +691,8 @@ pub static TABLE: &[Parameter] = &[
     ),
 ];
 
+/// Id of the number that says how much neighbouring frames count.
+pub const STABILISE: &str = "stabilise";
 /// Id of the choice where the screen's colour is known from.
 pub const SCREEN_MEASURE: &str = "screenMeasure";
 /// Id of the screen's picked colour.
@@ -740,6 +753,7 @@ impl Default for Settings {
             despeckle_size: 0,
             hole_size: 0,
             upsampling: Upsampling::ALL[0],
+            stabilise: 0.0,
         };
         for parameter in TABLE {
             match parameter.kind {

@@ -3,7 +3,7 @@
 use ofx::Effect;
 
 use super::Settings;
-use super::parameters::{Kind, TABLE};
+use super::parameters::{Kind, STABILISE, TABLE};
 use crate::error::Result;
 use crate::keyer::{self, HintMissing, OnFailure, Output, OutputColour};
 
@@ -80,6 +80,22 @@ impl Settings {
     /// As [`read`](Self::read).
     pub(super) fn read_hint_missing(effect: Effect<'_>) -> Result<HintMissing> {
         choice(effect, "hintMissing", HintMissing::ALL)
+    }
+
+    /// Reads the one parameter that decides whether neighbouring frames are needed; 0 where the host
+    /// does not offer it.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(super) fn read_stabilise(effect: Effect<'_>, time: f64) -> Result<f32> {
+        let value = match offered(STABILISE, effect.param(STABILISE))? {
+            Some(param) => offered(STABILISE, param.get_f64_at(time))?,
+            None => None,
+        };
+        // Not a number is no wish for anything, as in `read`.
+        Ok(value
+            .map_or(0.0, |value| value.clamp(0.0, 1.0) as f32)
+            .max(0.0))
     }
 
     /// Reads the one parameter that a failure asks for, whatever is the matter with the others.

@@ -14,23 +14,25 @@ use xxhash_rust::xxh3::Xxh3;
 use super::background::BackgroundImage;
 use super::fetch::{self, Grid};
 use super::frame::{self, Frame, Masks};
-use super::guides::{self, GuideImages};
 use super::instead;
+use super::neighbours::{self, Around, Steady};
 use super::patience::Patience;
+use super::pictures::{Gap, Pictures};
 use super::stages::Stages;
 use super::status::{self, Report};
-use super::{OUTPUT, SOURCE, Settings, colour, region};
+use super::{OUTPUT, SOURCE, Settings, region};
 use crate::error::{Error, Result};
 use crate::keyer::{
     self, Backing, Bounds, Composition, Enlarged, Geometry, Guide, HintSource, Layers, OnFailure,
-    Output, PixelScale, Planes, Plate, Pool, Screen, ScreenPlate, Upsampling,
+    Output, PixelScale, Planes, Plate, Pool, Predicted, Screen, ScreenPlate, Upsampling,
 };
 use crate::network::{Answer, Model, Request, Service};
 
 /// Scratch planes kept between frames, while there are frames: enough for one UHD frame in flight.
-static SCRATCH: LazyLock<Pool> = LazyLock::new(|| {
+pub(super) static SCRATCH: LazyLock<Pool> = LazyLock::new(|| {
     Service::global().at_rest(|| {
         GUIDES.lock().clear();
+        neighbours::purge();
         *ENLARGED.lock() = None;
         SCRATCH.purge();
     });
@@ -52,6 +54,7 @@ const KEPT_GUIDES: usize = 2;
 pub(super) fn purge() {
     Service::global().purge();
     GUIDES.lock().clear();
+    neighbours::purge();
     *ENLARGED.lock() = None;
     SCRATCH.purge();
 }
@@ -137,52 +140,35 @@ fn keyed(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
     let service = Service::global();
     let patience = Patience::new(&effect);
 
-    let source = effect.clip(SOURCE)?;
-    let source_image = source.fetch(arguments.time, None)?.ok_or_else(|| {
-        Error::Clip(format!(
-            "the Source input has no image at frame {}. Connect a plate there, or trim the render to the plate's range",
-            arguments.time
-        ))
-    })?;
-    let guide_images = GuideImages::fetch(effect, &settings, arguments.time)?;
-    let background_image = BackgroundImage::fetch(effect, settings.output, arguments.time)?;
+    let pictures =
+        Pictures::fetch(effect, settings, arguments.time)?.map_err(|Gap(missing)| missing)?;
+    let output = pictures.settings.output;
+    let background_image = BackgroundImage::fetch(effect, output, arguments.time)?;
     let mut output_image = effect.clip(OUTPUT)?.fetch_output(arguments.time)?;
 
     let grid = Grid {
         scale: arguments.scale,
         pixel_aspect: output_image
             .pixel_aspect()
-            .unwrap_or_else(|| source.pixel_aspect()),
+            .unwrap_or_else(|| pictures.source.pixel_aspect()),
     };
-    let plate = guides::placed(&source_image, &source);
-    let canonical = region::of_plate(effect, &source, arguments.time)
-        .unwrap_or_else(|| plate.grid.canonical(plate.view.bounds()));
-    // Hint and screen are looked at, not used: neither model nor network size matter.
-    let network = match settings.output.shows_key() {
-        true => Some(Network::new(service, &settings, &grid, canonical)?),
-        false => None,
-    };
-    let region = grid.pixels(canonical);
-    let reading = colour::reading(effect, &settings, plate.view.depth())?;
-    let frame = Frame {
-        encoding: reading.encoding,
-        why: reading.why,
-        scale: pixel_scale(&grid),
-        guides: guide_images.guides(),
-        background: background_image.as_ref().map(BackgroundImage::background),
-        settings,
-        plate,
-        grid,
-        region,
-        frame: network.as_ref().map_or(region, |network| network.frame),
-        stages,
-    };
+    let (mut frame, network) = pictures.frame(effect, grid, service, stages)?;
+    frame.background = background_image.as_ref().map(BackgroundImage::background);
+    let region = frame.region;
     let seen = network.as_ref().map(|network| network.geometry.network);
     frame.check_memory(seen, service.options().picture_bytes)?;
 
     let _turn = service.admit(&patience)?;
     let shown = match &network {
-        Some(network) => network.shown(&frame, service, &patience)?,
+        Some(network) => {
+            let around = Around {
+                effect,
+                time: arguments.time,
+                service,
+                patience: &patience,
+            };
+            network.shown(&frame, &around)?
+        }
         None if frame.settings.output == Output::Screen => Shown::screen(&frame, service)?,
         None => Shown::hint(&frame, service)?,
     };
@@ -220,7 +206,7 @@ pub(super) fn is_of(y: i32, field: Field) -> bool {
 }
 
 /// Pixels of the render per square full-scale pixel of the plate.
-fn pixel_scale(grid: &Grid) -> PixelScale {
+pub(super) fn pixel_scale(grid: &Grid) -> PixelScale {
     PixelScale {
         x: grid.scale.x / grid.pixel_aspect,
         y: grid.scale.y,
@@ -247,31 +233,42 @@ struct Finish {
     /// Under which the answer is kept.
     key: u128,
     answer: Arc<Answer>,
+    /// In place of the answer's alpha, where neighbours made it steady.
+    steady: Option<Steady>,
     geometry: Geometry,
     screen: Screen,
 }
 
 impl Finish {
+    /// Alpha and foreground at the network's size.
+    fn predicted(&self) -> Predicted<'_> {
+        let prediction = &self.answer.prediction;
+        match &self.steady {
+            Some(steady) => Predicted {
+                alpha: &steady.alpha,
+                foreground: &prediction.foreground,
+            },
+            None => prediction.into(),
+        }
+    }
+
     /// What the plate tells of this answer's alpha: kept, or found now; `None` where it is not
     /// asked for.
     fn guide(&self, frame: &Frame<'_>) -> Result<Option<Arc<Guide>>> {
         if frame.settings.upsampling != Upsampling::Guided {
             return Ok(None);
         }
-        let kept = GUIDES
-            .lock()
-            .iter()
-            .find(|(key, _)| *key == self.key)
-            .cloned();
+        let own = self.steady.as_ref().map_or(self.key, |steady| steady.key);
+        let kept = GUIDES.lock().iter().find(|(key, _)| *key == own).cloned();
         if let Some((_, guide)) = kept {
             return Ok(Some(guide));
         }
         let plate = frame.plate()?;
-        let alpha = &self.answer.prediction.alpha;
+        let alpha = self.predicted().alpha;
         let look = || Guide::new(&plate, frame.held(), alpha, &self.geometry);
         let guide = Arc::new(frame.stages.time("guide", look)?);
         let mut guides = GUIDES.lock();
-        guides.insert(0, (self.key, guide.clone()));
+        guides.insert(0, (own, guide.clone()));
         let count = guides.len().min(KEPT_GUIDES);
         let released = guides.split_off(count);
         drop(guides);
@@ -292,7 +289,8 @@ impl Finish {
         if self.geometry.is_own_size() {
             return Ok(None);
         }
-        let key = (self.key, frame.settings.upsampling);
+        let own = self.steady.as_ref().map_or(self.key, |steady| steady.key);
+        let key = (own, frame.settings.upsampling);
         let mut kept = ENLARGED.lock();
         if let Some((known, enlarged)) = &*kept
             && *known == key
@@ -306,9 +304,9 @@ impl Finish {
         let old = kept.take();
         drop(kept);
         drop(old);
-        let (prediction, exchange) = (&self.answer.prediction, self.answer.exchange);
+        let (predicted, exchange) = (self.predicted(), self.answer.exchange);
         let (way, plate) = (frame.settings.upsampling, Some(plate));
-        let make = || Enlarged::new(prediction, &self.geometry, exchange, way, plate, &SCRATCH);
+        let make = || Enlarged::new(predicted, &self.geometry, exchange, way, plate, &SCRATCH);
         let Some(enlarged) = frame.stages.time("enlarge", make)? else {
             return Ok(None);
         };
@@ -356,15 +354,24 @@ impl Shown {
 }
 
 /// The model, and how it sees the plate.
-struct Network {
+pub(super) struct Network {
     model: Model,
-    geometry: Geometry,
+    pub(super) geometry: Geometry,
     /// What it sees, in the pixels of the output.
-    frame: RectI,
+    pub(super) frame: RectI,
 }
 
 impl Network {
-    fn new(service: &Service, settings: &Settings, grid: &Grid, plate: RectD) -> Result<Self> {
+    /// The model that is asked for, and how it sees a plate that lies there.
+    ///
+    /// # Errors
+    /// When the model is not there or allows no size for the plate.
+    pub(super) fn new(
+        service: &Service,
+        settings: &Settings,
+        grid: &Grid,
+        plate: RectD,
+    ) -> Result<Self> {
         let model = service.models().find(&settings.model)?;
         let full_scale = Grid {
             scale: Scale { x: 1.0, y: 1.0 },
@@ -382,13 +389,13 @@ impl Network {
         })
     }
 
-    /// The answer for a frame: kept, or made now.
-    fn shown(
+    /// The answer for a frame, kept or made now, with its key, and whether it was made now.
+    pub(super) fn answer(
         &self,
         frame: &Frame<'_>,
         service: &Service,
         patience: &Patience<'_>,
-    ) -> Result<Shown> {
+    ) -> Result<(u128, Arc<Answer>, bool)> {
         let key = frame.stages.time("fingerprint", || {
             service.install(|| Ok::<_, Error>(self.key(frame)))
         })?;
@@ -397,19 +404,37 @@ impl Network {
             ran = true;
             self.predict(frame, service, patience)
         })?;
+        Ok((key, answer, ran))
+    }
+
+    /// The key of a frame.
+    fn shown(&self, frame: &Frame<'_>, around: &Around<'_, '_>) -> Result<Shown> {
+        let (key, answer, ran) = self.answer(frame, around.service, around.patience)?;
+        let steady = around.steady(frame, self, key, &answer)?;
         // The answer may have been made for another colour that gives the same prediction.
         let screen = frame.settings.screen.named().unwrap_or(answer.screen);
         let network = self.geometry.network;
+        let mut time = if ran { "" } else { "stored prediction, " }.to_owned();
+        for neighbour in steady.iter().flat_map(|steady| &steady.ran) {
+            time.push_str(&format!("frame {neighbour} predicted too, "));
+        }
+        let mut reading = frame.reading(Some(screen), &answer.hint);
+        if frame.settings.stabilise > 0.0 {
+            let words = steady.as_ref().map(|steady| steady.words.as_str());
+            reading.push_str("; ");
+            reading.push_str(words.unwrap_or("no neighbouring frame to be steadied by"));
+        }
         let report = Report {
             model: format!("{} {}", self.model.name, self.model.version),
             device: answer.device.clone(),
             size: format!("{} x {}", network.width, network.height),
-            time: if ran { "" } else { "stored prediction, " }.to_owned(),
-            reading: frame.reading(Some(screen), &answer.hint),
+            time,
+            reading,
         };
         let finish = Finish {
             key,
             answer,
+            steady,
             geometry: self.geometry,
             screen,
         };
@@ -580,16 +605,12 @@ fn write(frame: &Frame<'_>, shown: &Shown, window: RectI, rows: Vec<RowMut<'_>>)
         None => None,
         Some((finish, plate)) => {
             let settings = frame.settings.finish(finish.screen, frame.scale);
-            let Answer {
-                prediction,
-                exchange,
-                ..
-            } = &*finish.answer;
-            let (geometry, plate) = (&finish.geometry, Some(plate));
+            let (exchange, geometry) = (finish.answer.exchange, &finish.geometry);
+            let (predicted, plate) = (finish.predicted(), Some(plate));
             let make = || match &enlarged {
                 Some(enlarged) => enlarged.finish(&settings, wanted, plate, &SCRATCH),
                 None => keyer::finish_with(
-                    prediction, geometry, *exchange, &settings, wanted, plate, &SCRATCH,
+                    predicted, geometry, exchange, &settings, wanted, plate, &SCRATCH,
                 ),
             };
             let key = frame.stages.time("key", make)?;

@@ -57,6 +57,8 @@ pub struct Settings {
     pub hole_size: u32,
     /// How the prediction comes to plate size.
     pub upsampling: Upsampling,
+    /// How much the neighbouring frames count in the matte, 0 (off) to 1.
+    pub stabilise: f32,
     /// What counts as spill.
     pub despill_method: DespillMethod,
     /// Despill, 0 (off) to 1.

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use parking_lot::Mutex;
 
 use super::Settings;
-use crate::keyer::HintShape;
+use crate::keyer::{Detail, HintShape, MatteShape};
 
 /// So many reports are kept.
 const KEPT: usize = 64;
@@ -92,6 +92,10 @@ fn unanimated(settings: &Settings) -> Settings {
         refiner_strength: 0.0,
         despill_strength: 0.0,
         despeckle_size: 0,
+        hole_size: 0,
+        stabilise: 0.0,
+        matte: MatteShape::NEUTRAL,
+        detail: Detail::default(),
         shape: HintShape {
             invert: settings.shape.invert,
             ..HintShape::default()
