@@ -291,11 +291,13 @@ fn a_sequence_runs_the_network_once_a_frame_in_any_order() {
     let bounds = frame(160, 96);
     let times = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
     let mut pictures: Vec<Vec<HostImage>> = Vec::new();
+    // A library of its own: other tests empty its caches.
+    let bundle = common::bundle_with_test_models("stabilise_order");
     for order in [
         [1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
         [4.0, 1.0, 6.0, 2.0, 5.0, 3.0],
     ] {
-        let library = library();
+        let library = load(&bundle, HostOptions::strict());
         let (plate, hint) = (Shot::new(bounds, (1.0, 6.0)), Shot::new(bounds, (1.0, 6.0)));
         let node = node(&library, &plate, &hint, "1");
         node.set_str("upsampling", "guided").unwrap();
@@ -375,11 +377,14 @@ fn a_host_without_other_frames_is_not_asked_for_any() {
 
 #[test]
 fn an_abort_among_the_neighbours_stops_the_render() {
-    let library = library();
+    // A library of its own: other tests empty its caches.
+    let library = load(
+        &common::bundle_with_test_models("stabilise_abort"),
+        HostOptions::strict(),
+    );
     let bounds = frame(96, 64);
     let (plate, hint) = (Shot::new(bounds, (1.0, 9.0)), Shot::new(bounds, (1.0, 9.0)));
     let node = node(&library, &plate, &hint, "1");
-    node.press("purgeCaches").unwrap();
     let handle: Arc<Mutex<Option<AbortHandle>>> = Arc::default();
     let press = handle.clone();
     let draw = still(bounds);

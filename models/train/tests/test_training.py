@@ -18,7 +18,7 @@ from keytrain.elements import Pool
 from keytrain.evaluate import Model, scores
 from keytrain.export import manifest, rounded, store_half, to_onnx
 from keytrain.half import to_half
-from keytrain.losses import backdrops, losses, total, unsteadiness
+from keytrain.losses import backdrops, losses, thin, total, unsteadiness
 from keytrain.network import Keyer, axis, macs_per_pixel, pack_input, projection_matte
 from keytrain.optics import REACH
 from keytrain.scene import make_scene
@@ -82,6 +82,18 @@ def test_two_windows_show_the_same_place():
         assert mine.numel() and torch.equal(mine, theirs)
         assert unsteadiness(mine, theirs, mine) == 0
         assert unsteadiness(mine, (theirs + 0.1).clamp(0, 1), mine) > 0
+
+
+def test_a_thread_may_waver_more_than_an_edge():
+    """Not to see a thread at all is steady; to see it now and then must not cost much more."""
+    thread, edge = torch.zeros(2, 1, 1, 64, 64)
+    thread[..., 31:33] = edge[..., 31:33] = 0.8
+    edge[..., 33:55] = 1
+    assert thin(thread).sum() > 0 and thin(edge)[..., 31:33].sum() == 0
+    seen = torch.zeros_like(thread)
+    lost = seen.clone()
+    lost[..., 31:33] = -0.8
+    assert 0 < unsteadiness(lost, seen, thread) < 0.7 * unsteadiness(lost, seen, edge)
 
 
 def test_projection_matte_of_a_flat_screen():
