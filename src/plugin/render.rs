@@ -39,10 +39,13 @@ pub(super) static SCRATCH: LazyLock<Pool> = LazyLock::new(|| {
     Pool::new(512 << 20)
 });
 
-/// The last prediction that was brought to a larger plate's size, whole, by its key and the way it
-/// was brought there. Its planes are lent by [`SCRATCH`], where they would lie idle otherwise; a
-/// slider's next frame finds the picture in them.
-static ENLARGED: Mutex<Option<((u128, Upsampling), Arc<Enlarged<'static>>)>> = Mutex::new(None);
+/// An enlarged prediction, by its key and the way it was brought to the plate's size.
+type Kept = ((u128, Upsampling), Arc<Enlarged<'static>>);
+
+/// The last prediction that was brought to a larger plate's size, whole. Its planes are lent by
+/// [`SCRATCH`], where they would lie idle otherwise; a slider's next frame finds the picture in
+/// them.
+static ENLARGED: Mutex<Option<Kept>> = Mutex::new(None);
 
 /// What plates told of the last predictions that were brought to their size by it, by the
 /// predictions' keys. Made anew in a moment; kept so that a slider's next frame need not.
