@@ -9,14 +9,19 @@ CORRIDORKEY_CUDA_LIBRARIES names others. What it does, all through the bundle's 
 
  1. `doctor` must say that the device works.
  2. The shipped model and a checkpoint of stand-in weights, imported for the purpose, run at each
-    size in each precision that they have; alpha and foreground must be within 1e-2 (1e-3 on average)
-    of the processor's fp32. The checkpoint's time is set beside PyTorch's in fp16, measured in turn.
- 3. A plate is keyed through the headless host on the device and on the processor: the mattes must
+    size in both precisions; alpha and foreground must be within 1e-2 (1e-3 on average) of the
+    processor's fp32. The checkpoint's time in fp16 is set beside PyTorch's in fp16, measured in turn.
+ 3. The checkpoint at the largest size must not take more than 4 GiB of the GPU's memory in fp16,
+    and with less than it needs it must fail with a sentence.
+ 4. A plate is keyed through the headless host on the device and on the processor: the mattes must
     be within 1e-2.
- 4. Sixteen frames are keyed, one and two at a time.
+ 5. Large frames of floats are keyed, from memory to memory: at most 1.8 times the network's time.
+ 6. Sixteen frames are keyed, one and two at a time: two must be 1.3 times as quick.
 
-Prints a table, and ends with status 1 when something is wrong. `--device cpu` goes through the
-motions on a machine without a GPU.
+Prints a table, and ends with status 1 when something is wrong. What fails does not keep the rest
+from being tried. `--device cpu` goes through the motions on a machine without a GPU; the bars for
+speed are the GPU's alone. Comparing with the processor takes most of the time: --fast does it at the
+smallest two sizes only.
 """
 import argparse
 import json
@@ -27,7 +32,9 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import traceback
 import zlib
 
 import numpy as np
@@ -37,11 +44,23 @@ import greenformer_reference as reference
 import pictures
 
 FAULTS = []
+# Long side at which the network sees a frame.
+LONG = 2048
 
 
 def fault(sentence):
     FAULTS.append(sentence)
-    print("FAULT " + sentence)
+    print("FAULT " + sentence, flush=True)
+
+
+def attempt(work, *arguments):
+    """Does it, and tells what went wrong as a fault."""
+    try:
+        return work(*arguments)
+    except Exception as error:
+        fault(f"{work.__name__}: {error}")
+        traceback.print_exc()
+        return None
 
 
 class Command:
@@ -55,15 +74,14 @@ class Command:
             self.environment["CORRIDORKEY_CUDA_LIBRARIES"] = str(nvidia)
 
     def __call__(self, *arguments, **more):
-        run = subprocess.run(
-            [self.path, *map(str, arguments)],
-            env=dict(self.environment, **more),
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        run = self.run(*arguments, **more)
         if run.returncode:
-            raise RuntimeError(f"corridorkey {' '.join(map(str, arguments))} ended with {run.returncode}")
+            raise RuntimeError(f"corridorkey {' '.join(map(str, arguments))} ended with {run.returncode}: {run.stderr.strip()}")
         return [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
+
+    def run(self, *arguments, **more):
+        environment = dict(self.environment, **more)
+        return subprocess.run([self.path, *map(str, arguments)], env=environment, capture_output=True, text=True)
 
 
 def checkpoint(folder):
@@ -93,25 +111,60 @@ def eager(weights, width, height, device):
     return statistics.median(times[2:])
 
 
-def compare(command, weights, model, precision, size, device):
-    found = command(
-        "benchmark", "--model", model, "--size", size, "--device", device,
-        "--precision", precision, "--against", "cpu", "--json",
-    )[0]["measured"][0]
+def compare(command, weights, model, precision, size, device, against):
+    asked = ["benchmark", "--model", model, "--size", size, "--device", device, "--precision", precision, "--json"]
+    if against:
+        asked += ["--against", "cpu"]
+    found = command(*asked)[0]["measured"][0]
     if found["device"] != device:
         fault(f"{model} ran on {found['device']} instead of {device}")
-    against = found["against"]
-    for what in ("alpha", "foreground"):
-        largest, mean = against[f"{what}_largest"], against[f"{what}_mean"]
-        if largest > 1e-2 or mean > 1e-3:
-            fault(f"{model} {precision} {size}: {what} differs by {largest:.1e}, {mean:.1e} on average")
     line = f"{model:12} {precision:5} {size:10} {found['median_ms']:8.1f} ms  first {found['first_ms']:7.0f} ms"
-    line += f"  alpha {against['alpha_largest']:.1e}  fg {against['foreground_largest']:.1e}"
+    if against:
+        for what in ("alpha", "foreground"):
+            largest, mean = found["against"][f"{what}_largest"], found["against"][f"{what}_mean"]
+            line += f"  {what} {largest:.1e} {mean:.1e}"
+            if not (largest <= 1e-2 and mean <= 1e-3):
+                fault(f"{model} {precision} {size}: {what} differs by {largest:.1e}, {mean:.1e} on average")
     if weights is not None:
         width, height = map(int, size.split("x"))
         theirs = eager(weights, width, height, device)
         line += f"  PyTorch {theirs:8.1f} ms  ratio {theirs / found['median_ms']:5.2f}"
     print(line, flush=True)
+
+
+def used():
+    """MiB of the GPU's memory that are in use."""
+    free, total = torch.cuda.mem_get_info()
+    return (total - free) / 2**20
+
+
+def peak(command, size):
+    """What a session takes at most, the driver's own share included."""
+    torch.cuda.empty_cache()
+    before, most, over = used(), [0.0], threading.Event()
+
+    def watch():
+        while not over.wait(0.002):
+            most[0] = max(most[0], used())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        command("benchmark", "--model", "corridorkey", "--size", size, "--device", "cuda", "--precision", "fp16", "--json")
+    finally:
+        over.set()
+        watcher.join()
+    print(f"GPU memory at {size} in fp16: {most[0] - before:.0f} MiB at most", flush=True)
+    if most[0] - before > 4096:
+        fault("that is more than 4 GiB")
+
+
+def short_of_memory(command, size):
+    """With less memory than it needs the command must say so, and name a size."""
+    run = command.run("benchmark", "--model", "corridorkey", "--size", size, "--device", "cuda", "--precision", "fp16", CORRIDORKEY_CUDA_MB="700")
+    print(f"with 700 MB: status {run.returncode}, {run.stderr.strip()[-600:]}", flush=True)
+    if run.returncode != 5 or "ran out of memory" not in run.stderr or "half of it" not in run.stderr:
+        fault("a lack of memory is not told as it should be")
 
 
 def render(command, folder, device):
@@ -142,23 +195,53 @@ def write_frame(path, picture):
             file.write(struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)))
 
 
-def sequence(command, folder, device, times):
-    """Seconds for sixteen different frames of `times` the plate's size, one and two at a time."""
+def shots(folder, times):
+    """Sixteen different frames of `times` the plate's size; gives their size."""
     plate = pictures.read(str(folder / "plate.png"))
     small = (np.array(plate.data).reshape(plate.height, plate.width, 3) * 255).round().astype(np.uint8)
     large = small.repeat(times, 0).repeat(times, 1)
     for frame in range(16):
         write_frame(folder / f"shot.{frame:04}.png", np.roll(large, 5 * frame, 1))
+    return f"{large.shape[1]}x{large.shape[0]}", (large.shape[1], large.shape[0])
+
+
+def key(command, folder, device, model, *more, **environment):
+    """The frames' own accounts, and the seconds for all together."""
+    begin = time.perf_counter()
+    told = command(
+        "key", "--json", "--source", folder / "shot.%04d.png", "--device", device, "--model", model,
+        "--resolution", LONG, "--format", "png", "--depth", "float", "--out", folder / "keyed", *more, **environment,
+    )
+    return [frame for frame in told if frame["type"] == "frame"], time.perf_counter() - begin
+
+
+def end_to_end(command, folder, device, model, name, size):
+    """A frame from memory to memory beside the network alone."""
+    width, height = LONG, -(-LONG * size[1] // size[0] // 32) * 32
+    found = command("benchmark", "--model", model, "--size", f"{width}x{height}", "--device", device, "--json", "--runs", "10")
+    network = found[0]["measured"][0]["median_ms"]
+    for output in ("matte", "processed"):
+        frames, _ = key(command, folder, device, model, "--output", output, "--frames", "0-7", CORRIDORKEY_FRAMES="1")
+        whole = statistics.median(frame["ms"]["key"] for frame in frames[2:])
+        ratio = whole / network
+        print(f"{model}: {output} of {name} in {whole:.1f} ms, the network {network:.1f} ms at {width}x{height} ({ratio:.2f} x)", flush=True)
+        if device == "cuda" and model == "corridorkey" and ratio > 1.8:
+            fault("a frame takes more than 1.8 times the network's time")
+
+
+def sequence(command, folder, device, model, name):
+    """Seconds for sixteen frames, one and two at a time."""
     seconds = {}
     for frames in (1, 2):
-        begin = time.perf_counter()
-        command(
-            "key", "--quiet", "--source", folder / "shot.%04d.png", "--device", device, "--output", "matte",
-            "--format", "png", "--depth", "byte", "--out", folder / f"out{frames}", CORRIDORKEY_FRAMES=str(frames),
-        )
-        seconds[frames] = time.perf_counter() - begin
+        told, seconds[frames] = key(command, folder, device, model, "--output", "matte", CORRIDORKEY_FRAMES=str(frames))
+        if len(told) != 16 or any(frame["status"] != "ok" for frame in told):
+            fault(f"{model}: not all of the sixteen frames were keyed")
+        middle = statistics.median(frame["ms"]["key"] for frame in told)
+        print(f"{model}: sixteen frames {name}, {frames} at a time: {seconds[frames]:.2f} s, {middle:.1f} ms each", flush=True)
     ratio = seconds[1] / seconds[2]
-    print(f"sixteen frames {large.shape[1]}x{large.shape[0]}: {seconds[1]:.2f} s one at a time, {seconds[2]:.2f} s two ({ratio:.2f} x)")
+    print(f"{model}: two at a time are {ratio:.2f} x as quick", flush=True)
+    if device == "cuda" and model == "corridorkey" and ratio < 1.3:
+        fault("two frames at a time are not 1.3 times as quick")
 
 
 def main():
@@ -167,24 +250,34 @@ def main():
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--sizes", nargs="+", default=["512x512", "1024x1024", "1920x1088", "2048x2048"])
     parser.add_argument("--frames", type=int, default=10, help="side of the sequence's frames, in plates of 384x216")
+    parser.add_argument("--fast", action="store_true", help="compare with the processor at the smallest two sizes only")
+    parser.add_argument("--long", type=int, default=LONG, choices=(512, 1024, 1536, 2048), help="side at which the network sees them")
     arguments = parser.parse_args()
-    device = arguments.device
+    globals()["LONG"] = arguments.long
+    device, sizes = arguments.device, arguments.sizes
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         (folder / "models").mkdir()
         command = Command(arguments.bundle.absolute(), folder)
-        checks = command("doctor", "--json")[0]["checks"]
+        checks = json.loads(command.run("doctor", "--json").stdout.splitlines()[0])["checks"]
         if not next(check for check in checks if check["name"].lower() == device)["ok"]:
             fault(f"{device} does not work here; `corridorkey doctor` says why")
         path, weights = checkpoint(folder)
         command("models", "import", path, "--folder", folder / "models", "--json")
-        for size in arguments.sizes:
-            compare(command, None, "base", "fp32", size, device)
-            for precision in ("fp32", "fp16"):
-                compare(command, weights, "corridorkey", precision, size, device)
+        for precision in ("fp16", "fp32"):
+            for index, size in enumerate(sizes):
+                against = index < 2 or not arguments.fast
+                attempt(compare, command, weights if precision == "fp16" else None, "corridorkey", precision, size, device, against)
+                attempt(compare, command, None, "base", precision, size, device, against)
+            if precision == "fp16" and device == "cuda":
+                attempt(peak, command, sizes[-1])
+                attempt(short_of_memory, command, sizes[-1])
         pictures.make(str(folder))
-        render(command, folder, device)
-        sequence(command, folder, device, arguments.frames)
+        attempt(render, command, folder, device)
+        name, size = shots(folder, arguments.frames)
+        for model in ("corridorkey", "base"):
+            attempt(end_to_end, command, folder, device, model, name, size)
+            attempt(sequence, command, folder, device, model, name)
     print("nothing wrong" if not FAULTS else f"{len(FAULTS)} faults")
     return 1 if FAULTS else 0
 

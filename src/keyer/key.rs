@@ -15,7 +15,7 @@ use super::geometry::Geometry;
 use super::guided::{self, GuideScratch};
 use super::image::{Planes, Size};
 use super::matte::{self, Matte};
-use super::restore::{Layer, Predicted, Prediction, restore};
+use super::restore::{Layer, Predicted, Prediction, check_rows, enlarge, restore};
 use super::scratch::Pool;
 use super::settings::{FinishSettings, Screen, Upsampling};
 use super::shape::hold_to_masks;
@@ -69,20 +69,7 @@ pub fn finish_with<'a>(
     plate: Option<Plate<'a>>,
     pool: &'a Pool,
 ) -> Result<Key<'a>> {
-    let size = geometry.plate;
-    if plate.is_none() && (settings.detail.is_some() || settings.restore_range) {
-        return Err(Error::MissingLayer {
-            output: "foreground",
-            layer: "plate",
-        });
-    }
-    let depth = settings
-        .detail
-        .map(|detail| Depth::new(&detail, settings.scale));
-    // The inside of the matte is found from its surroundings.
-    let reach = depth.map_or(0, |depth| depth.reach());
-    let matte_rows = matte::widened(size, &rows, reach);
-    let alpha_rows = matte::alpha_rows(size, settings, &matte_rows);
+    let alpha_rows = alpha_rows(geometry.plate, settings, &rows);
     let (mut alpha, foreground) = restore(
         prediction.into(),
         geometry,
@@ -91,27 +78,141 @@ pub fn finish_with<'a>(
         &alpha_rows,
         pool,
     )?;
-    if settings.upsampling == Upsampling::Guided && guided::enlarges(geometry) {
-        let known = plate.and_then(|plate| Some((plate, plate.guide?)));
-        let (plate, guide) =
-            known
-                .filter(|(_, guide)| guide.is_of(geometry))
-                .ok_or(Error::MissingLayer {
-                    output: "matte",
-                    layer: "guide of the plate",
-                })?;
-        alpha.for_rows(GuideScratch::default, |scratch, y, row| {
-            let read = |out: [&mut [f32]; 3]| plate.rows.read(y, 0, out);
-            guide.row(y, row, plate.encoding, scratch, read);
+    follow_guide(&mut alpha, geometry, settings.upsampling, plate)?;
+    keyed(
+        alpha,
+        foreground,
+        geometry.plate,
+        settings,
+        rows,
+        plate,
+        pool,
+    )
+}
+
+/// The rows of alpha that the key's rows `rows` are made of.
+fn alpha_rows(size: Size, settings: &FinishSettings, rows: &Range<usize>) -> Range<usize> {
+    matte::alpha_rows(size, settings, &matte_rows(size, settings, rows))
+}
+
+/// The rows of the finished matte that the key's rows `rows` are made of: its inside is found from
+/// its surroundings.
+fn matte_rows(size: Size, settings: &FinishSettings, rows: &Range<usize>) -> Range<usize> {
+    let reach = depth(settings).map_or(0, |depth| depth.reach());
+    matte::widened(size, rows, reach)
+}
+
+fn depth(settings: &FinishSettings) -> Option<Depth> {
+    settings
+        .detail
+        .map(|detail| Depth::new(&detail, settings.scale))
+}
+
+/// Lets alpha follow what the plate shows between the network's pixels, where that is asked for
+/// and there is anything between them.
+fn follow_guide(
+    alpha: &mut Layer<'_>,
+    geometry: &Geometry,
+    upsampling: Upsampling,
+    plate: Option<Plate<'_>>,
+) -> Result<()> {
+    if upsampling != Upsampling::Guided || !guided::enlarges(geometry) {
+        return Ok(());
+    }
+    let known = plate.and_then(|plate| Some((plate, plate.guide?)));
+    let (plate, guide) =
+        known
+            .filter(|(_, guide)| guide.is_of(geometry))
+            .ok_or(Error::MissingLayer {
+                output: "matte",
+                layer: "guide of the plate",
+            })?;
+    alpha.for_rows(GuideScratch::default, |scratch, y, row| {
+        let read = |out: [&mut [f32]; 3]| plate.rows.read(y, 0, out);
+        guide.row(y, row, plate.encoding, scratch, read);
+    });
+    Ok(())
+}
+
+/// A prediction at the plate's size, whole: half of what [`finish_with`] does, to be kept and
+/// finished with other settings than those of its making ([`Enlarged::finish`]).
+#[derive(Debug)]
+pub struct Enlarged<'a> {
+    size: Size,
+    alpha: Layer<'a>,
+    foreground: Layer<'a>,
+}
+
+impl<'a> Enlarged<'a> {
+    /// Enlarges a prediction; `None` when it has the plate's own size, and there is nothing to
+    /// keep. `plate` is needed for [`Upsampling::Guided`] alone.
+    ///
+    /// # Errors
+    /// Those of [`finish_with`].
+    pub fn new<'p>(
+        prediction: impl Into<Predicted<'p>>,
+        geometry: &Geometry,
+        exchange: Screen,
+        upsampling: Upsampling,
+        plate: Option<Plate<'_>>,
+        pool: &'a Pool,
+    ) -> Result<Option<Self>> {
+        if geometry.is_own_size() {
+            return Ok(None);
+        }
+        let rows = 0..geometry.plate.height;
+        let (mut alpha, foreground) =
+            enlarge(prediction.into(), geometry, exchange, &rows, &rows, pool)?;
+        follow_guide(&mut alpha, geometry, upsampling, plate)?;
+        Ok(Some(Self {
+            size: geometry.plate,
+            alpha,
+            foreground,
+        }))
+    }
+
+    /// As [`finish_with`], to the bit; `settings.upsampling` is that of the making.
+    ///
+    /// # Errors
+    /// Those of [`finish_with`].
+    pub fn finish<'b>(
+        &'b self,
+        settings: &FinishSettings,
+        rows: Range<usize>,
+        plate: Option<Plate<'b>>,
+        pool: &'b Pool,
+    ) -> Result<Key<'b>> {
+        let alpha_rows = alpha_rows(self.size, settings, &rows);
+        check_rows(self.size, [&rows, &alpha_rows])?;
+        let (alpha, foreground) = (self.alpha.lent(), self.foreground.lent());
+        keyed(alpha, foreground, self.size, settings, rows, plate, pool)
+    }
+}
+
+/// The key of an alpha and a foreground that have the plate's size.
+fn keyed<'a>(
+    alpha: Layer<'a>,
+    foreground: Layer<'a>,
+    size: Size,
+    settings: &FinishSettings,
+    rows: Range<usize>,
+    plate: Option<Plate<'a>>,
+    pool: &'a Pool,
+) -> Result<Key<'a>> {
+    if plate.is_none() && (settings.detail.is_some() || settings.restore_range) {
+        return Err(Error::MissingLayer {
+            output: "foreground",
+            layer: "plate",
         });
     }
+    let matte_rows = matte_rows(size, settings, &rows);
     let matte = Matte::new(alpha, size, settings, &matte_rows, pool)?;
     let despill = Despill {
         screen: settings.screen,
         strength: settings.despill_strength,
         method: settings.despill_method,
     };
-    let detail = depth.map(|depth| {
+    let detail = depth(settings).map(|depth| {
         let fill = |y, row: &mut [f32]| matte.solid_row(y, row);
         Inside::new(size.width, &matte_rows, &depth, fill)
     });
@@ -309,6 +410,39 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_kept_gives_the_same_key() {
+        let pool = Pool::new(1 << 24);
+        let geometry = geometry(Size::new(150, 97), 64);
+        let prediction = prediction(geometry.network);
+        let lanczos = Upsampling::Lanczos;
+        let kept = Enlarged::new(&prediction, &geometry, Screen::Blue, lanczos, None, &pool);
+        let kept = kept.unwrap().unwrap();
+        for (grow, rows) in [(0.0, 0..97), (-2.5, 11..60), (3.0, 96..97)] {
+            let mut settings = FinishSettings::default();
+            settings.shape.grow = grow;
+            let made = finish(
+                &prediction,
+                &geometry,
+                Screen::Blue,
+                &settings,
+                rows.clone(),
+                &pool,
+            );
+            let (made, found) = (made.unwrap(), kept.finish(&settings, rows, None, &pool));
+            let found = found.unwrap();
+            assert_eq!(found.alpha(), made.alpha());
+            assert_eq!(found.foreground(), made.foreground());
+        }
+        let beyond = kept.finish(&FinishSettings::default(), 90..98, None, &pool);
+        assert_eq!(beyond.map(|_| ()).unwrap_err().code(), "picture.window");
+        // Where nothing was enlarged there is nothing to keep.
+        let geometry = super::tests::geometry(Size::new(60, 40), 2048);
+        let prediction = super::tests::prediction(geometry.network);
+        let none = Enlarged::new(&prediction, &geometry, Screen::Green, lanczos, None, &pool);
+        assert!(none.unwrap().is_none());
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub use geometry::{Bounds, Fit, Geometry, SizeRule};
 pub use guided::Guide;
 pub use hint::{HintRead, hint_from_clip};
 pub use image::{Planes, Size, Window};
-pub use key::{Key, finish, finish_with};
+pub use key::{Enlarged, Key, finish, finish_with};
 pub use output::{Composition, Layers};
 pub use plate::{NetworkInput, Normalisation, prepare};
 pub use restore::{Predicted, Prediction};

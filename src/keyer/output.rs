@@ -251,7 +251,7 @@ impl<'a> Composition<'a> {
             Picture::Processed(key) => {
                 key.alpha_row(y, x0, alpha);
                 let rgb = [&mut *red, &mut *green, &mut *blue];
-                key.colour_row(y, x0, alpha, rgb, self.encoding, scratch);
+                visible_row(key, y, x0, alpha, rgb, self.encoding, scratch);
                 for colour in [red, green, blue] {
                     for (colour, alpha) in colour.iter_mut().zip(alpha.iter()) {
                         *colour *= alpha;
@@ -271,7 +271,7 @@ impl<'a> Composition<'a> {
             Picture::Composite(key, background) => {
                 key.alpha_row(y, x0, alpha);
                 let rgb = [&mut *red, &mut *green, &mut *blue];
-                key.colour_row(y, x0, alpha, rgb, Encoding::Linear, scratch);
+                visible_row(key, y, x0, alpha, rgb, Encoding::Linear, scratch);
                 let front = [&mut *red, &mut *green, &mut *blue];
                 for (channel, colour) in front.into_iter().enumerate() {
                     match background {
@@ -346,6 +346,48 @@ impl<'a> Composition<'a> {
             }
             x = end;
         }
+    }
+}
+
+/// Columns that are looked at together for whether anything of them is seen.
+const BLOCK: usize = 64;
+
+/// A row of the key's colour that will be multiplied by alpha: 0 in blocks where alpha is 0, which
+/// is most of many pictures, and what [`Key::colour_row`] gives elsewhere.
+fn visible_row(
+    key: &Key<'_>,
+    y: usize,
+    x0: usize,
+    alpha: &[f32],
+    rgb: [&mut [f32]; 3],
+    encoding: Encoding,
+    scratch: &mut Scratch,
+) {
+    let [red, green, blue] = rgb;
+    let empty = |block: &[f32]| block.iter().all(|alpha| *alpha == 0.0);
+    let mut from = 0;
+    while from < alpha.len() {
+        let is_empty = empty(&alpha[from..(from + BLOCK).min(alpha.len())]);
+        let mut to = from;
+        while to < alpha.len() {
+            let next = (to + BLOCK).min(alpha.len());
+            if empty(&alpha[to..next]) != is_empty {
+                break;
+            }
+            to = next;
+        }
+        let (seen, columns) = (&alpha[from..to], from..to);
+        let part = [
+            &mut red[columns.clone()],
+            &mut green[columns.clone()],
+            &mut blue[columns],
+        ];
+        if is_empty {
+            part.into_iter().for_each(|part| part.fill(0.0));
+        } else {
+            key.colour_row(y, x0 + from, seen, part, encoding, scratch);
+        }
+        from = to;
     }
 }
 

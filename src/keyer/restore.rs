@@ -4,7 +4,8 @@
 //! red, green and blue go back to their places, and the content comes back to the plate's size by
 //! Lanczos, as the original does. Lanczos overshoots beside edges; neither alpha nor foreground is
 //! limited here, because the original limits neither. A prediction that has the plate's own size
-//! is not copied at all: rows are read where they lie.
+//! is not copied at all: rows are read where they lie. One that was enlarged may be kept
+//! ([`Enlarged`](super::key::Enlarged)), so that a slider's next frame need not enlarge it again.
 
 use std::ops::Range;
 
@@ -12,7 +13,7 @@ use rayon::prelude::*;
 
 use super::error::Result;
 use super::geometry::Geometry;
-use super::image::{Planes, Window};
+use super::image::{Planes, Size, Window};
 use super::resample::{Kernel, Resampler, RowScratch, Source};
 use super::scratch::{Lease, Pool};
 use super::settings::Screen;
@@ -82,8 +83,8 @@ pub(super) struct Layer<'a> {
 
 #[derive(Debug)]
 enum Picture<'a> {
-    /// The prediction itself.
-    Network(&'a Planes),
+    /// The prediction itself, or resized rows that are kept elsewhere.
+    Lent(&'a Planes),
     /// Resized rows.
     Restored(Lease<'a>),
 }
@@ -107,10 +108,22 @@ impl Layer<'_> {
         }
     }
 
+    /// The same rows, without a copy.
+    pub(super) fn lent(&self) -> Layer<'_> {
+        let planes: &Planes = match &self.picture {
+            Picture::Lent(planes) => planes,
+            Picture::Restored(planes) => planes,
+        };
+        Layer {
+            picture: Picture::Lent(planes),
+            ..*self
+        }
+    }
+
     /// A row of a channel, in the plate's columns and rows.
     pub(super) fn row(&self, channel: usize, y: usize) -> &[f32] {
         let planes: &Planes = match &self.picture {
-            Picture::Network(planes) => planes,
+            Picture::Lent(planes) => planes,
             Picture::Restored(planes) => planes,
         };
         &planes.row(self.order[channel], y - self.first)[..self.width]
@@ -128,9 +141,26 @@ pub(super) fn restore<'a>(
     alpha_rows: &Range<usize>,
     pool: &'a Pool,
 ) -> Result<(Layer<'a>, Layer<'a>)> {
+    if !geometry.is_own_size() {
+        return enlarge(prediction, geometry, exchange, rows, alpha_rows, pool);
+    }
     prediction.check(geometry)?;
-    let plate = geometry.plate;
-    for rows in [rows, alpha_rows] {
+    check_rows(geometry.plate, [rows, alpha_rows])?;
+    let layer = |planes, order| Layer {
+        picture: Picture::Lent(planes),
+        first: 0,
+        width: geometry.plate.width,
+        order,
+    };
+    Ok((
+        layer(prediction.alpha, [0; 3]),
+        layer(prediction.foreground, exchange.exchange()),
+    ))
+}
+
+/// `Ok` when all rows are the plate's.
+pub(super) fn check_rows(plate: Size, ranges: [&Range<usize>; 2]) -> Result<()> {
+    for rows in ranges {
         let window = Window {
             y0: rows.start,
             y1: rows.end,
@@ -138,20 +168,28 @@ pub(super) fn restore<'a>(
         };
         window.check(plate)?;
     }
+    Ok(())
+}
+
+/// The same for a prediction of another size than the plate's, of which nothing is borrowed.
+pub(super) fn enlarge<'a>(
+    prediction: Predicted<'_>,
+    geometry: &Geometry,
+    exchange: Screen,
+    rows: &Range<usize>,
+    alpha_rows: &Range<usize>,
+    pool: &'a Pool,
+) -> Result<(Layer<'a>, Layer<'a>)> {
+    prediction.check(geometry)?;
+    let plate = geometry.plate;
+    check_rows(plate, [rows, alpha_rows])?;
     let width = plate.width;
-    let order = exchange.exchange();
     let layer = |picture, first, order| Layer {
         picture,
         first,
         width,
         order,
     };
-    if geometry.is_own_size() {
-        return Ok((
-            layer(Picture::Network(prediction.alpha), 0, [0; 3]),
-            layer(Picture::Network(prediction.foreground), 0, order),
-        ));
-    }
     let resampler = Resampler::new(Kernel::Lanczos4, geometry.content, plate);
     let mut alpha = pool.planes(width, alpha_rows.len(), 1)?;
     let mut foreground = pool.planes(width, rows.len(), 3)?;
@@ -189,6 +227,10 @@ pub(super) fn restore<'a>(
         );
     Ok((
         layer(Picture::Restored(alpha), alpha_rows.start, [0; 3]),
-        layer(Picture::Restored(foreground), rows.start, order),
+        layer(
+            Picture::Restored(foreground),
+            rows.start,
+            exchange.exchange(),
+        ),
     ))
 }

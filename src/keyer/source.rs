@@ -11,8 +11,9 @@
 //!    `F = (C - (1 - alpha) B) / alpha` with the light `B` of the screen behind it
 //!    ([`Backing`]), fading out below an alpha of 0.2 and gone at 0.05, where the quotient is
 //!    mostly error; there 0.2 is what is divided by. It takes over between 0.8 and 1 of white, so
-//!    that there is no step between network and plate. Below black the plate itself comes back, where the matte is solid only: at
-//!    an edge what is below black is the screen's, whose colour often lies outside a narrow gamut.
+//!    that there is no step between network and plate. Below black the plate itself comes back,
+//!    where the matte is solid only: at an edge what is below black is the screen's, whose colour
+//!    often lies outside a narrow gamut.
 //!    Channels are judged one by one; but at an edge the screen's channel never leads the other two
 //!    by more than it does in the network's colour: what an alpha a little too high leaves of the
 //!    screen in the quotient would shine as a tinted rim.
@@ -148,9 +149,6 @@ impl<'a> Restored<'a> {
                 }
             }
             self.plate.encoding.rows_to_linear([r, g, b]);
-            if self.range {
-                self.plate.backing.row(y, x0, alpha.len(), backing);
-            }
         }
         let mut x = 0;
         for (((red, green), blue), alpha) in red
@@ -167,11 +165,17 @@ impl<'a> Restored<'a> {
                 continue;
             }
             let own = plate.each_ref().map(|plane| &plane[columns.clone()]);
-            let behind = match self.range {
-                true => Some(backing.each_ref().map(|plane| &plane[columns.clone()])),
-                false => None,
-            };
+            let range = self.range && any_beyond(own, alpha);
+            if range {
+                let (x, length) = (x0 + columns.start, alpha.len());
+                self.plate.backing.row(y, x, length, backing);
+            }
             let weights = &weights[columns];
+            if !range && weights.iter().all(|weight| *weight <= 0.0) {
+                plain(rgb, &self.despill, encoding);
+                continue;
+            }
+            let behind = range.then(|| backing.each_ref().map(Vec::as_slice));
             self.block(rgb, alpha, weights, own, behind, encoding);
         }
     }
@@ -313,6 +317,18 @@ fn restored(
         colour[screen] -= (1.0 - smooth(alpha, DENSE, SOLID)) * more;
     }
     Some(colour)
+}
+
+/// Whether [`beyond`] finds anything in a block: a quick look, and in most blocks of most pictures
+/// the only one.
+fn any_beyond(plate: [&[f32]; 3], alpha: &[f32]) -> bool {
+    let mut any = false;
+    for channel in plate {
+        for (plate, alpha) in channel.iter().zip(alpha) {
+            any |= (*alpha > FAINT) & ((*plate <= TOE) | (*plate >= KNEE * alpha));
+        }
+    }
+    any
 }
 
 /// A channel's restored light, and how much of it replaces what is there.

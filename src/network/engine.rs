@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use ort::memory::Allocator;
 use ort::session::{RunOptions, Session};
 use parking_lot::Mutex;
 
-use super::device::Precision;
+use super::device::{Device, Precision};
 use super::error::{Error, Result};
 use super::greenformer::graph;
 use super::greenformer::import::Imported;
@@ -19,8 +20,9 @@ use super::half;
 use super::model::{Graph, Kind, Model, Refiner};
 use super::onnx::Dimension;
 use super::probes::memory_was_short;
-use super::runtime::{self, Given, Runtime, Wanted};
+use super::runtime::{self, Convolutions, Given, Pinned, Runtime, Wanted};
 use super::session::{Key, panic_text};
+use super::staging::{Room as _, Set, Staging};
 use super::strips::{Orders, Strips};
 use super::tiled::{self, Tiled};
 use super::{Control, POLL};
@@ -29,6 +31,9 @@ use crate::keyer::{NetworkInput, Planes, Prediction};
 /// A session that is ready to run.
 #[derive(Debug)]
 pub struct Engine {
+    /// Where pictures wait to be fetched by a GPU. It is taken from the session's memory, and goes
+    /// before it.
+    stage: Option<Stage>,
     /// Running needs the sessions for itself: the runtime's own Run is not safe from two threads.
     network: Mutex<Network>,
     model: Arc<Model>,
@@ -39,6 +44,52 @@ pub struct Engine {
     foreground: CString,
     /// How long building took.
     built: Duration,
+}
+
+/// Memory that a GPU reads and writes by itself, and where to get more of it.
+#[derive(Debug)]
+struct Stage {
+    staging: Staging<Pinned>,
+    allocator: Mutex<Allocator>,
+}
+
+impl Stage {
+    /// For a network in one piece on CUDA; everything else is given its pictures as they are. Where
+    /// the driver has no such memory left that works as well, but slower.
+    fn beside(network: &Network, key: &Key, threads: usize) -> Option<Self> {
+        let Network::Whole(session) = network else {
+            return None;
+        };
+        if key.device != Device::Cuda {
+            return None;
+        }
+        let made = || -> ort::Result<Self> {
+            let allocator = runtime::pinned(session)?;
+            let pixels = key.width * key.height;
+            let staging = Staging::new(pixels, threads, |values| Pinned::new(&allocator, values))?;
+            Ok(Self {
+                staging,
+                allocator: Mutex::new(allocator),
+            })
+        };
+        match made() {
+            Ok(stage) => Some(stage),
+            Err(error) => {
+                log::warn!(
+                    "CUDA: there is no page-locked memory for {} x {} ({error}): copies will be slow",
+                    key.width,
+                    key.height
+                );
+                None
+            }
+        }
+    }
+
+    fn fill(&self, picture: &[f32]) -> ort::Result<Set<Pinned>> {
+        self.staging.fill(picture, |values| {
+            Pinned::new(&self.allocator.lock(), values)
+        })
+    }
 }
 
 /// The network, ready to run.
@@ -53,7 +104,8 @@ enum Network {
 }
 
 impl Engine {
-    /// Builds the session for `key`. `refiner` is of account for imported checkpoints only.
+    /// Builds the session for `key`. `refiner` is of account for imported checkpoints only, and not
+    /// on CUDA.
     ///
     /// # Errors
     /// Those of [`Model::load`]; [`Error::Input`] for a size that the graph does not take;
@@ -66,6 +118,11 @@ impl Engine {
         refiner: Refiner,
     ) -> Result<Self> {
         let begun = Instant::now();
+        // Strips save the processor's memory, and their statistics are taken there.
+        let refiner = match key.device {
+            Device::Cuda => Refiner::Whole,
+            Device::CoreMl | Device::Cpu => refiner,
+        };
         let (network, rank) = match &model.kind {
             Kind::Onnx => stored(runtime, &model, &key, threads)?,
             Kind::Greenformer(imported) => {
@@ -83,6 +140,7 @@ impl Engine {
             None => None,
         };
         Ok(Self {
+            stage: Stage::beside(&network, &key, threads),
             network: Mutex::new(network),
             input: name(&model.input)?,
             alpha: name(&model.alpha)?,
@@ -117,13 +175,16 @@ impl Engine {
         let pixels = width * height;
         let mut alpha = self.room(pixels)?;
         let mut foreground = self.room(pixels * 3)?;
+        let failed = |error: ort::Error| failure(&self.model, &self.key, &error, false);
+        let staged = self.stage.as_ref().map(|stage| stage.fill(&input.data));
+        let mut staged = staged.transpose().map_err(failed)?;
         let mut guard = loop {
             super::check(control)?;
             if let Some(network) = self.network.try_lock_for(POLL) {
                 break network;
             }
         };
-        let options = orders().map_err(|error| failure(&self.model, &self.key, &error, false))?;
+        let options = orders().map_err(failed)?;
         let [usual, last] = &options;
         let begun = Instant::now();
         let network: &mut Network = &mut guard;
@@ -146,10 +207,18 @@ impl Engine {
             };
             let shape = |channels| [1, channels, height as i64, width as i64];
             let (four, one, three) = (shape(4), shape(1), shape(3));
+            let (values, alpha, foreground) = match &mut staged {
+                Some(set) => (
+                    set.input.values(),
+                    set.alpha.values_mut(),
+                    set.foreground.values_mut(),
+                ),
+                None => (&input.data[..], &mut alpha[..], &mut foreground[..]),
+            };
             let mut given = vec![Given {
                 name: &self.input,
                 shape: &four,
-                values: &input.data,
+                values,
             }];
             let strength = [refiner_strength];
             if let Some((name, shape)) = &self.refiner {
@@ -163,24 +232,26 @@ impl Engine {
                 Wanted {
                     name: &self.alpha,
                     shape: &one,
-                    values: &mut alpha,
+                    values: alpha,
                 },
                 Wanted {
                     name: &self.foreground,
                     shape: &three,
-                    values: &mut foreground,
+                    values: foreground,
                 },
             ];
             runtime::run(session, usual, &given, &mut wanted)
         })?;
         let took = begun.elapsed();
         drop(guard);
-        ran.map_err(|error| failure(&self.model, &self.key, &error, false))?;
-        for (values, name) in [
-            (&alpha, &self.model.alpha),
-            (&foreground, &self.model.foreground),
-        ] {
-            if !all_finite(values) {
+        ran.map_err(failed)?;
+        let finite = match (&self.stage, staged) {
+            (Some(stage), Some(set)) => stage.staging.empty(set, &mut alpha, &mut foreground),
+            _ => [all_finite(&alpha), all_finite(&foreground)],
+        };
+        let names = [&self.model.alpha, &self.model.foreground];
+        for (finite, name) in finite.into_iter().zip(names) {
+            if !finite {
                 return Err(Error::NonFinite {
                     model: self.model.id.clone(),
                     device: self.key.device.name(),
@@ -217,6 +288,7 @@ impl Engine {
                 width: self.key.width,
                 height: self.key.height,
                 reason: error.to_string(),
+                half: None,
             })?;
         Ok(vec![0.0; values])
     }
@@ -331,7 +403,12 @@ fn stored(runtime: &Runtime, model: &Model, key: &Key, threads: usize) -> Result
     let graph = model.load()?;
     let sizes = free_sizes(model, &graph, key)?;
     let failed = |error: ort::Error| failure(model, key, &error, true);
-    let network = match (model.layout(key.width, key.height), &model.tiles) {
+    // Tiles save the processor's memory. A GPU would wait at every seam.
+    let layout = match key.device {
+        Device::Cuda => None,
+        Device::CoreMl | Device::Cpu => model.layout(key.width, key.height),
+    };
+    let network = match (layout, &model.tiles) {
         (Some(layout), Some((seams, _))) => {
             let parts = tiled::parts(&graph.bytes, model, key, &layout, seams)?;
             let session =
@@ -385,18 +462,27 @@ fn built(
         .parent()
         .unwrap_or(Path::new(""))
         .to_string_lossy();
+    let convolutions = match key.precision {
+        Precision::Fp32 => Convolutions::Exact,
+        Precision::Fp16 => Convolutions::ChannelsLast,
+    };
+    let prepacked = match key.device {
+        Device::Cuda => "0",
+        Device::CoreMl | Device::Cpu => "1",
+    };
     let session = |bytes: Vec<u8>| {
         let session = || -> ort::Result<Session> {
             runtime
-                .builder(key.device, threads)?
+                .builder(key.device, convolutions, threads)?
                 .with_config_entry(
                     "session.model_external_initializers_file_folder_path",
                     &folder,
                 )?
-                // Arranging the matrices for the kernels would give every session a copy of its
-                // own. Left as they are they stay pages of the one file, and cost a twentieth more
-                // time.
-                .with_config_entry("session.disable_prepacking", "1")?
+                // On a processor, arranging the matrices for the kernels would give every session
+                // a copy of its own. Left as they are they stay pages of the one file, and cost a
+                // twentieth more time. A GPU has a copy in any case, and its convolutions are told
+                // there in which order their weights are.
+                .with_config_entry("session.disable_prepacking", prepacked)?
                 .commit_from_memory(&bytes)
         };
         session().map_err(|error| failure(model, key, &error, true))
@@ -419,7 +505,11 @@ fn session(
     sizes: &[(String, i64)],
     threads: usize,
 ) -> ort::Result<Session> {
-    let mut builder = runtime.builder(key.device, threads)?;
+    let convolutions = match key.precision {
+        Precision::Fp32 => Convolutions::Exact,
+        Precision::Fp16 => Convolutions::Half,
+    };
+    let mut builder = runtime.builder(key.device, convolutions, threads)?;
     for (name, size) in sizes {
         builder = builder.with_dimension_override(name, *size)?;
     }
@@ -442,6 +532,7 @@ fn failure(model: &Model, key: &Key, error: &ort::Error, building: bool) -> Erro
             width,
             height,
             reason,
+            half: None,
         }
     } else if building {
         Error::Session {
@@ -464,7 +555,7 @@ fn failure(model: &Model, key: &Key, error: &ort::Error, building: bool) -> Erro
 
 /// True when every value is a number. Infinity and not-a-number times 0 are not 0, and a sum of
 /// products is what processors are quickest at.
-fn all_finite(values: &[f32]) -> bool {
+pub(super) fn all_finite(values: &[f32]) -> bool {
     let (chunks, rest) = values.as_chunks::<16>();
     let mut sums = [0.0f32; 16];
     for chunk in chunks {

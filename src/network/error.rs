@@ -203,9 +203,7 @@ pub enum Error {
         fits: Option<(usize, usize)>,
     },
     /// The device had no memory left, even after everything idle was released.
-    #[error(
-        "{device} ran out of memory at {width} x {height} pixels with the model \"{model}\" ({reason}). Choose a smaller resolution, close other programs that use its memory, or choose another device"
-    )]
+    #[error("{device} ran out of memory at {width} x {height} pixels with the model \"{model}\" ({reason}). Choose a smaller resolution{}, close other programs that use its memory, or choose another device", what_needs_half(.half))]
     OutOfMemory {
         /// The model's id.
         model: String,
@@ -217,6 +215,9 @@ pub enum Error {
         height: usize,
         /// What the runtime said.
         reason: String,
+        /// A size of the same shape that needs about half as much, if the model takes one: width
+        /// and height.
+        half: Option<(usize, usize)>,
     },
     /// The runtime would not build a session for the model.
     #[error(
@@ -403,6 +404,13 @@ fn what_is_safer(device: &str, precision: &str) -> &'static str {
     }
 }
 
+/// In the middle of a sentence: a size to choose.
+fn what_needs_half(half: &Option<(usize, usize)>) -> String {
+    half.map_or_else(String::new, |(width, height)| {
+        format!(", of which {width} x {height} needs about half of it")
+    })
+}
+
 fn what_fits(size: &Option<(usize, usize)>) -> String {
     match size {
         Some((width, height)) => format!(
@@ -496,6 +504,7 @@ mod tests {
             width: 1,
             height: 1,
             reason: "r".into(),
+            half: None,
         };
         assert!(error.is_out_of_memory());
     }

@@ -34,6 +34,7 @@ pub(crate) mod proto;
 pub mod runtime;
 pub mod service;
 pub mod session;
+mod staging;
 mod strips;
 mod tiled;
 pub mod tiles;

@@ -13,7 +13,8 @@ use super::device::{Bench, Device, DeviceChoice, Selection, Wish, select};
 use super::error::{Error, Result};
 
 /// Does something on the device of a wish. Where automatic choice may choose and the model cannot be
-/// prepared on its device, the next one is tried; `unfit` remembers that for the frames to come.
+/// prepared on its device, or the device is lost in the middle of the work, the next one is tried;
+/// `unfit` remembers that for the frames to come.
 ///
 /// # Errors
 /// Those of [`select`] and of `attempt`.
@@ -43,6 +44,15 @@ pub fn on_device<T>(
                 if !is_passing(&reason) {
                     unfit.note(model, device, told.clone());
                 }
+                passed_over.push((device, told));
+            }
+            // A lost device does not come back to a process that had it.
+            Err(Error::Run { reason, .. })
+                if automatic && device != Device::Cpu && is_loss(&reason) =>
+            {
+                log::warn!("{} was lost: {reason}", device.name());
+                let told = format!("it was lost while it worked ({reason})");
+                unfit.note(model, device, told.clone());
                 passed_over.push((device, told));
             }
             other => return other,
@@ -150,6 +160,34 @@ fn is_passing(reason: &str) -> bool {
         .any(|words| reason.contains(words))
 }
 
+/// True for a failure after which nothing works on the device any more, neither here nor with another
+/// model: its driver was restarted, it fell off the bus, or a fault of the hardware has spoilt what
+/// this process has on it. The words are CUDA's, those of its numbers the runtime's.
+fn is_loss(reason: &str) -> bool {
+    let reason = reason.to_ascii_lowercase();
+    [
+        "unspecified launch failure",
+        "illegal memory access",
+        "illegal instruction",
+        "uncorrectable ecc",
+        "hardware stack error",
+        "launch timed out",
+        "no cuda-capable device",
+        "device(s) is/are busy or unavailable",
+        "driver shutting down",
+        "gpu is lost",
+        "cuda failure 46:",
+        "cuda failure 100:",
+        "cuda failure 214:",
+        "cuda failure 700:",
+        "cuda failure 702:",
+        "cuda failure 719:",
+        "cuda failure 999:",
+    ]
+    .iter()
+    .any(|words| reason.contains(words))
+}
+
 /// The runtime has no error code for it: every allocator words it in its own way.
 pub(super) fn memory_was_short(reason: &str) -> bool {
     let reason = reason.to_ascii_lowercase();
@@ -243,6 +281,40 @@ mod tests {
         assert_eq!(run(DeviceChoice::Auto, &no_session), no_session);
         assert_eq!(run(DeviceChoice::Cuda, &no_session), no_session);
         assert_eq!(run(DeviceChoice::Auto, &aborted), aborted);
+    }
+
+    #[test]
+    fn a_device_that_is_lost_between_frames_is_left_where_nobody_named_it() {
+        let run = |reason: &str| Error::Run {
+            model: "m".into(),
+            device: "CUDA",
+            width: 64,
+            height: 64,
+            reason: reason.into(),
+        };
+        let lost = run("CUDA failure 719: unspecified launch failure ; GPU=0");
+        let other = run("an index is out of bounds");
+        let unfit = Unfit::default();
+        let frame = |choice, error: &Error| {
+            let wish = wish(choice, &Options::default()).unwrap();
+            let mut tried = Vec::new();
+            let found = on_device(&wish, &Machine, &unfit, "a", |selection| {
+                tried.push(selection.device);
+                match selection.device {
+                    Device::Cpu => Ok(selection.clone()),
+                    _ => Err(error.clone()),
+                }
+            });
+            (tried, found)
+        };
+        assert_eq!(frame(DeviceChoice::Cuda, &lost).1, Err(lost.clone()));
+        let (tried, found) = frame(DeviceChoice::Auto, &lost);
+        assert_eq!(tried, [Device::Cuda, Device::Cpu]);
+        assert!(found.unwrap().explanation().contains("was lost"));
+        assert_eq!(frame(DeviceChoice::Auto, &lost).0, [Device::Cpu]);
+        // A run that fails for another reason says nothing about the device.
+        unfit.clear();
+        assert_eq!(frame(DeviceChoice::Auto, &other).1, Err(other.clone()));
     }
 
     #[test]

@@ -375,7 +375,7 @@ impl Service {
                     bytes / MB
                 );
                 check(control)?;
-                let again = attempt()?;
+                let again = attempt().map_err(|error| with_half(error, request.model))?;
                 notes.push(format!(
                     "{} was short of memory; idle sessions were released",
                     key.device.name()
@@ -492,6 +492,33 @@ impl Service {
             let _ = device::Bench::probe(runtime, device);
         }
         Ok(self.status())
+    }
+}
+
+/// The error with a size to choose instead, where memory was the matter. What a device has left is
+/// not known; half of what was too much is more likely there than any other number.
+fn with_half(error: Error, model: &Model) -> Error {
+    let Error::OutOfMemory {
+        model: id,
+        device,
+        width,
+        height,
+        reason,
+        ..
+    } = error
+    else {
+        return error;
+    };
+    let rule = model.size_rule;
+    let smaller = |side: usize| side * 7 / 10 / rule.multiple * rule.multiple;
+    let (less_wide, less_high) = (smaller(width), smaller(height));
+    Error::OutOfMemory {
+        half: (less_wide.min(less_high) >= rule.min).then_some((less_wide, less_high)),
+        model: id,
+        device,
+        width,
+        height,
+        reason,
     }
 }
 

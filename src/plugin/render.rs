@@ -4,6 +4,7 @@
 //! flight, under which the host is asked whether to stop and, in frames that take long, told how
 //! far they are; and every call into the host happens on the thread that the host rendered on.
 
+use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use ofx::{Effect, Field, RectD, RectI, RenderArgs, Rendered, RowMut, Scale};
@@ -22,20 +23,29 @@ use super::status::{self, Report};
 use super::{OUTPUT, SOURCE, Settings, region};
 use crate::error::{Error, Result};
 use crate::keyer::{
-    self, Backing, Bounds, Composition, Geometry, Guide, HintSource, Layers, OnFailure, Output,
-    PixelScale, Planes, Plate, Pool, Predicted, Screen, ScreenPlate, Upsampling,
+    self, Backing, Bounds, Composition, Enlarged, Geometry, Guide, HintSource, Layers, OnFailure,
+    Output, PixelScale, Planes, Plate, Pool, Predicted, Screen, ScreenPlate, Upsampling,
 };
 use crate::network::{Answer, Model, Request, Service};
 
 /// Scratch planes kept between frames, while there are frames: enough for one UHD frame in flight.
 pub(super) static SCRATCH: LazyLock<Pool> = LazyLock::new(|| {
     Service::global().at_rest(|| {
-        SCRATCH.purge();
         GUIDES.lock().clear();
         neighbours::purge();
+        *ENLARGED.lock() = None;
+        SCRATCH.purge();
     });
     Pool::new(512 << 20)
 });
+
+/// An enlarged prediction, by its key and the way it was brought to the plate's size.
+type Kept = ((u128, Upsampling), Arc<Enlarged<'static>>);
+
+/// The last prediction that was brought to a larger plate's size, whole. Its planes are lent by
+/// [`SCRATCH`], where they would lie idle otherwise; a slider's next frame finds the picture in
+/// them.
+static ENLARGED: Mutex<Option<Kept>> = Mutex::new(None);
 
 /// What plates told of the last predictions that were brought to their size by it, by the
 /// predictions' keys. Made anew in a moment; kept so that a slider's next frame need not.
@@ -48,6 +58,7 @@ pub(super) fn purge() {
     Service::global().purge();
     GUIDES.lock().clear();
     neighbours::purge();
+    *ENLARGED.lock() = None;
     SCRATCH.purge();
 }
 
@@ -269,6 +280,46 @@ impl Finish {
     }
 }
 
+impl Finish {
+    /// The answer at the plate's size: kept, or made now if most of it is wanted, and then kept.
+    /// `None` where it has that size, or where only a part of it is wanted.
+    fn enlarged(
+        &self,
+        frame: &Frame<'_>,
+        plate: Plate<'_>,
+        wanted: &Range<usize>,
+    ) -> Result<Option<Arc<Enlarged<'static>>>> {
+        if self.geometry.is_own_size() {
+            return Ok(None);
+        }
+        let own = self.steady.as_ref().map_or(self.key, |steady| steady.key);
+        let key = (own, frame.settings.upsampling);
+        let mut kept = ENLARGED.lock();
+        if let Some((known, enlarged)) = &*kept
+            && *known == key
+        {
+            return Ok(Some(enlarged.clone()));
+        }
+        if wanted.len() < self.geometry.plate.height / 2 {
+            return Ok(None);
+        }
+        // Before, so that the new one takes the old one's planes.
+        let old = kept.take();
+        drop(kept);
+        drop(old);
+        let (predicted, exchange) = (self.predicted(), self.answer.exchange);
+        let (way, plate) = (frame.settings.upsampling, Some(plate));
+        let make = || Enlarged::new(predicted, &self.geometry, exchange, way, plate, &SCRATCH);
+        let Some(enlarged) = frame.stages.time("enlarge", make)? else {
+            return Ok(None);
+        };
+        let enlarged = Arc::new(enlarged);
+        let old = ENLARGED.lock().replace((key, enlarged.clone()));
+        drop(old);
+        Ok(Some(enlarged))
+    }
+}
+
 impl Shown {
     /// The hint alone: made without a model, so that it can be seen where none works.
     fn hint(frame: &Frame<'_>, service: &Service) -> Result<Self> {
@@ -465,6 +516,9 @@ impl Network {
         service: &Service,
         patience: &Patience<'_>,
     ) -> Result<Answer> {
+        // Another picture is on its way: what was kept for the last one's sliders is better used
+        // for this one.
+        drop(ENLARGED.lock().take());
         let (input, screen, exchange, hint) = service.install(|| {
             let plate = frame.plate()?;
             let told = frame.stages.time("hint", || frame.told(&plate, true))?;
@@ -533,27 +587,34 @@ fn write(frame: &Frame<'_>, shown: &Shown, window: RectI, rows: Vec<RowMut<'_>>)
         Picture::Key(finish) => finish.guide(frame)?,
         Picture::Hint(_) | Picture::Screen(_) => None,
     };
-    let key = match &shown.picture {
+    let wanted = from_top(window.y2 - 1)..from_top(window.y1) + 1;
+    let finish = match &shown.picture {
         Picture::Hint(_) | Picture::Screen(_) => None,
         Picture::Key(finish) => {
-            let wanted = from_top(window.y2 - 1)..from_top(window.y1) + 1;
-            let settings = frame.settings.finish(finish.screen, frame.scale);
-            let Answer {
-                exchange, backing, ..
-            } = &*finish.answer;
-            let predicted = finish.predicted();
-            let geometry = &finish.geometry;
             let plate = Plate {
                 rows: &own,
                 encoding: frame.encoding,
-                backing,
+                backing: &finish.answer.backing,
                 guide: guide.as_deref(),
             };
-            let make = || {
-                let plate = Some(plate);
-                keyer::finish_with(
-                    predicted, geometry, *exchange, &settings, wanted, plate, &SCRATCH,
-                )
+            Some((finish, plate))
+        }
+    };
+    let enlarged = match &finish {
+        Some((finish, plate)) => finish.enlarged(frame, *plate, &wanted)?,
+        None => None,
+    };
+    let key = match finish {
+        None => None,
+        Some((finish, plate)) => {
+            let settings = frame.settings.finish(finish.screen, frame.scale);
+            let (exchange, geometry) = (finish.answer.exchange, &finish.geometry);
+            let (predicted, plate) = (finish.predicted(), Some(plate));
+            let make = || match &enlarged {
+                Some(enlarged) => enlarged.finish(&settings, wanted, plate, &SCRATCH),
+                None => keyer::finish_with(
+                    predicted, geometry, exchange, &settings, wanted, plate, &SCRATCH,
+                ),
             };
             let key = frame.stages.time("key", make)?;
             let masks = match frame.settings.masks_on_matte {

@@ -1,7 +1,7 @@
 //! Ctrl-C and its relatives: stop after the frame in hand, and leave no half a file.
 //!
-//! The first signal asks everybody to stop: frames not begun are left out, and the render in hand
-//! is aborted through the host. A second one ends the process at once, after its unfinished files
+//! The first signal asks everybody to stop: frames not begun are left out, and the renders in hand
+//! are aborted through the host. A second one ends the process at once, after its unfinished files
 //! are removed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ pub(crate) const EXIT_CODE: u8 = 130;
 type Stop = Box<dyn Fn() + Send>;
 
 static STOPPED: AtomicBool = AtomicBool::new(false);
-static ON_STOP: Mutex<Option<Stop>> = Mutex::new(None);
+static ON_STOP: Mutex<Vec<Stop>> = Mutex::new(Vec::new());
 
 /// True when somebody wants the command to end.
 pub(crate) fn stopped() -> bool {
@@ -29,7 +29,9 @@ pub(crate) fn on_stop(stop: impl Fn() + Send + 'static) {
     if stopped() {
         stop();
     }
-    *ON_STOP.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(stop));
+    let mut all = ON_STOP.lock().unwrap_or_else(PoisonError::into_inner);
+    all.push(Box::new(stop));
+    drop(all);
     // The signal may have come between the two.
     if stopped() {
         request();
@@ -39,13 +41,8 @@ pub(crate) fn on_stop(stop: impl Fn() + Send + 'static) {
 /// Asks everybody to stop.
 fn request() {
     STOPPED.store(true, Ordering::SeqCst);
-    if let Some(stop) = ON_STOP
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .as_ref()
-    {
-        stop();
-    }
+    let all = ON_STOP.lock().unwrap_or_else(PoisonError::into_inner);
+    all.iter().for_each(|stop| stop());
 }
 
 /// Begins to listen for interrupt, termination and hang-up.

@@ -1,8 +1,11 @@
-//! `corridorkey key`: reads ahead, keys one frame after the other, writes behind.
+//! `corridorkey key`: reads ahead, keys a few frames at a time, writes behind.
 //!
-//! The three overlap, so that a frame costs what its slowest step costs. What lies between the
+//! The three overlap, so that a frame costs what its slowest step costs; and while one frame is in
+//! the network, which takes one at a time, another is prepared or finished. What lies between the
 //! steps is bounded to a few frames. A frame that fails is reported and the others go on.
 
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -10,17 +13,18 @@ use std::time::{Duration, Instant};
 
 use corridorkey::error::{Error, Result};
 use corridorkey::keyer::Output;
+use corridorkey::network::Service;
 use indicatif::ProgressBar;
 use ofx::host::Bundle;
 
 use crate::args::{Depth, KeyArguments};
 use crate::colour::{Recipe, recipe, space_of};
-use crate::effect::find_bundle;
+use crate::effect::{Effect, find_bundle};
 use crate::frames::{Input, Shot, output_path, plan, summarise};
 use crate::ledger::{Job, Ledger, lock, write_all};
 use crate::load::{Read, Reader};
 use crate::ordered::ordered;
-use crate::picture::{Kind, Sample};
+use crate::picture::{Kind, Placement, Sample};
 use crate::report::{Frame, Progress, bar_position};
 use crate::session::Session;
 use crate::{files, interrupt};
@@ -52,10 +56,27 @@ pub(crate) fn run(arguments: &KeyArguments) -> Result<u8> {
             _ => None,
         },
     };
+    let bar = progress.bar();
     let ledger = Mutex::new(Ledger::new(progress));
     let cores = thread::available_parallelism().map_or(2, |cores| cores.get());
+    let hands = Service::global()
+        .options()
+        .frames
+        .clamp(1, shots.len().max(1));
+    let task = Task {
+        arguments,
+        outputs: &outputs,
+        shots: &shots,
+        range: range(&shots),
+        bundle: &bundle,
+        ledger: &ledger,
+        bar,
+        effect: Mutex::new(None),
+        over: AtomicBool::new(false),
+    };
     let result = thread::scope(|scope| {
-        let frames = ordered(scope, shots.len(), (cores / 2).clamp(1, 4), 2, |index| {
+        let readers = (cores / 2).clamp(1, 4);
+        let frames = ordered(scope, shots.len(), readers, hands + 1, |index| {
             if interrupt::stopped() {
                 None
             } else {
@@ -69,24 +90,24 @@ pub(crate) fn run(arguments: &KeyArguments) -> Result<u8> {
             let (receiver, ledger) = (Arc::clone(&receiver), &ledger);
             scope.spawn(move || write_all(&receiver, ledger));
         }
-        let mut keyer = Keyer {
-            arguments,
-            outputs: &outputs,
-            range: range(&shots),
-            bundle: &bundle,
-            ledger: &ledger,
-            bar: lock(&ledger).progress.bar(),
-            session: None,
-        };
-        for (index, read) in frames.enumerate() {
-            let Some(read) = read else { break };
-            if interrupt::stopped() {
-                break;
-            }
-            keyer.key(index, &shots[index], read, &sender)?;
-            keyer.bar.set_position(bar_position(index + 1, 0.0));
-        }
-        Ok(())
+        let frames = Arc::new(Mutex::new(frames.enumerate()));
+        let keyers: Vec<_> = (0..hands)
+            .map(|_| {
+                let (task, frames, sender) = (&task, Arc::clone(&frames), sender.clone());
+                scope.spawn(move || {
+                    let done = task.work(&frames, &sender);
+                    task.over.fetch_or(done.is_err(), Ordering::SeqCst);
+                    done
+                })
+            })
+            .collect();
+        // The readers end with the last of those who take from them.
+        drop(frames);
+        let done = keyers.into_iter().map(|keyer| match keyer.join() {
+            Ok(done) => done,
+            Err(panic) => resume_unwind(panic),
+        });
+        done.fold(Ok(()), Result::and)
     });
     let ledger = ledger.into_inner().unwrap_or_else(PoisonError::into_inner);
     match result {
@@ -120,25 +141,67 @@ fn range(shots: &[Shot]) -> (f64, f64) {
     (end(shots.first()), end(shots.last()))
 }
 
-struct Keyer<'a> {
+/// What all who key have in common.
+struct Task<'a> {
     arguments: &'a KeyArguments,
     outputs: &'a [Output],
+    shots: &'a [Shot],
     range: (f64, f64),
     bundle: &'a Bundle,
     ledger: &'a Mutex<Ledger>,
     bar: ProgressBar,
-    session: Option<Session>,
+    /// Loaded with the first frame, whose size it is told.
+    effect: Mutex<Option<Arc<Effect>>>,
+    /// Something went wrong that concerns every frame.
+    over: AtomicBool,
 }
 
-impl Keyer<'_> {
+impl Task<'_> {
+    /// Keys frame after frame until there are no more. An error here concerns every frame.
+    fn work(
+        &self,
+        frames: &Mutex<impl Iterator<Item = (usize, Option<Read>)>>,
+        writers: &SyncSender<Job>,
+    ) -> Result<()> {
+        let mut session = None;
+        loop {
+            if interrupt::stopped() || self.over.load(Ordering::SeqCst) {
+                return Ok(());
+            }
+            let next = frames.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((index, Some(read))) = next else {
+                return Ok(());
+            };
+            self.key(&mut session, index, read, writers)?;
+            let done = bar_position(index + 1, 0.0);
+            self.bar.set_position(self.bar.position().max(done));
+        }
+    }
+
+    /// An instance of the plug-in.
+    fn open(&self, placement: &Placement) -> Result<Session> {
+        let mut known = self.effect.lock().unwrap_or_else(PoisonError::into_inner);
+        let effect = match &*known {
+            Some(effect) => Arc::clone(effect),
+            None => {
+                let loaded = Session::load(self.bundle, placement, self.range)?;
+                Arc::clone(known.insert(loaded))
+            }
+        };
+        let session = Session::open(self.arguments, effect)?;
+        session.watch(self.bar.clone());
+        Ok(session)
+    }
+
     /// Keys one frame and passes its pictures on. An error here concerns every frame.
     fn key(
-        &mut self,
+        &self,
+        session: &mut Option<Session>,
         index: usize,
-        shot: &Shot,
         read: Read,
         writers: &SyncSender<Job>,
     ) -> Result<()> {
+        let shot = &self.shots[index];
         let format = self.arguments.format;
         let path_of = |output: &Output| {
             let (out, extension) = (&self.arguments.out, format.extension());
@@ -167,18 +230,11 @@ impl Keyer<'_> {
             }
         };
         let file_space = space_of(format.kind());
-        let plugin_space = match &self.session {
-            Some(session) => session.space(loaded.kind),
-            None => {
-                let session =
-                    Session::open(self.arguments, self.bundle, &loaded.placement, self.range)?;
-                session.watch(self.bar.clone());
-                self.session.insert(session).space(loaded.kind)
-            }
+        let session = match session {
+            Some(session) => session,
+            None => session.insert(self.open(&loaded.placement)?),
         };
-        let Some(session) = &mut self.session else {
-            return Ok(());
-        };
+        let plugin_space = session.space(loaded.kind);
 
         let recipes: Vec<Recipe> = self
             .outputs

@@ -33,7 +33,7 @@ pub(crate) struct Session {
     /// The number of the frame in hand, counted from 0.
     rendering: Arc<AtomicUsize>,
     // Dropped after the instance that comes from it.
-    _effect: Effect,
+    _effect: Arc<Effect>,
 }
 
 /// What `inputColor` was set to: none for `auto`, which is this command's own rule.
@@ -53,13 +53,12 @@ fn said_colour(instance: &Instance) -> Result<Option<Encoding>> {
 }
 
 impl Session {
-    /// Loads the plug-in and tells it what the command line says.
-    pub(crate) fn open(
-        arguments: &KeyArguments,
+    /// The plug-in, loaded for pictures of this placement.
+    pub(crate) fn load(
         bundle: &Bundle,
         placement: &Placement,
         range: (f64, f64),
-    ) -> Result<Self> {
+    ) -> Result<Arc<Effect>> {
         let width = placement.display.width as f64 * placement.pixel_aspect;
         let size = (width, placement.display.height as f64);
         let project = Project {
@@ -69,7 +68,11 @@ impl Session {
             range,
             ..Project::default()
         };
-        let effect = Effect::load(bundle, project)?;
+        Ok(Arc::new(Effect::load(bundle, project)?))
+    }
+
+    /// An instance of its own, told what the command line says.
+    pub(crate) fn open(arguments: &KeyArguments, effect: Arc<Effect>) -> Result<Self> {
         let instance = effect.create()?;
         // "mps" and "mlx" mean CoreML here as they do in the environment variables.
         let device = arguments.device.as_deref();

@@ -1,5 +1,6 @@
 //! The blur of a matte: a Gaussian, across and down on their own, the border repeated.
 
+use super::flat::{self, Flats};
 use super::{Rows, for_rows};
 use crate::keyer::settings::PixelScale;
 
@@ -44,20 +45,34 @@ impl Gaussian {
 /// as far as the picture goes.
 pub(super) fn blur(source: &Rows<'_>, out: &mut Rows<'_>, across: &Gaussian, down: &Gaussian) {
     let (first, radius) = (out.first, across.radius());
+    let (flats, all) = (Flats::of(source), source.range());
     for_rows(&mut out.planes, |line, out| {
-        let width = out.len();
+        let (y, width) = (first + line, out.len());
+        let reached = y.saturating_sub(down.radius())..=y + down.radius();
+        let reached = (*reached.start()).max(all.start)..(*reached.end() + 1).min(all.end);
+        let flat = flats.down(reached);
         let mut padded = vec![0.0; width + 2 * radius];
         let inner = &mut padded[radius..radius + width];
-        vertical(source, first + line, down, inner);
+        flat::runs(&flat, width, |columns, value| match value {
+            Some(value) => inner[columns].fill(value),
+            None => vertical(source, y, down, columns.start, &mut inner[columns]),
+        });
         let (left, right) = (inner[0], inner[width - 1]);
         padded[..radius].fill(left);
         padded[radius + width..].fill(right);
-        horizontal(&padded, across, out);
+        let flat = flat::around(&flat, radius);
+        flat::runs(&flat, width, |columns, value| match value {
+            Some(value) => out[columns].fill(value),
+            None => {
+                let reached = columns.start..columns.end + 2 * radius;
+                horizontal(&padded[reached], across, &mut out[columns]);
+            }
+        });
     });
 }
 
-/// Down the columns, rows beyond the picture's being its outermost.
-fn vertical(source: &Rows<'_>, y: usize, kernel: &Gaussian, out: &mut [f32]) {
+/// Down the columns from `x0` on, rows beyond the picture's being its outermost.
+fn vertical(source: &Rows<'_>, y: usize, kernel: &Gaussian, x0: usize, out: &mut [f32]) {
     let all = source.range();
     let row = |y: isize| source.row((y.max(all.start as isize) as usize).min(all.end - 1));
     let y = y as isize;
@@ -65,7 +80,7 @@ fn vertical(source: &Rows<'_>, y: usize, kernel: &Gaussian, out: &mut [f32]) {
         .zip(&kernel.0)
         .map(|(distance, weight)| (row(y - distance), row(y + distance), *weight))
         .collect();
-    for (x, out) in (0..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
+    for (x, out) in (x0..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
         let mut sums = [0.0; BLOCK];
         for (index, (above, below, weight)) in pairs.iter().enumerate() {
             let (above, below) = (&above[x..x + out.len()], &below[x..x + out.len()]);

@@ -11,9 +11,12 @@
 //! radius moves an edge smoothly, across and down alike. Pixels that are not square, and proxies,
 //! make the disc an ellipse in pixels.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::Rows;
+use super::flat::{self, Flats};
 use crate::keyer::settings::PixelScale;
 
 /// Rows that one task works on; neighbours overlap by the disc's reach, which is then done twice.
@@ -93,15 +96,48 @@ impl Disc {
             return;
         }
         let band = BAND.max(2 * self.reach());
+        let flats = Flats::of(source);
         out.planes
             .data_mut()
             .par_chunks_mut(band * width)
             .enumerate()
-            .for_each(|(index, out)| self.band(source, top + index * band, width, out));
+            .for_each(|(index, out)| self.band(source, &flats, top + index * band, width, out));
     }
 
-    /// The rows from `first` on.
-    fn band(&self, source: &Rows<'_>, first: usize, width: usize, out: &mut [f32]) {
+    /// Columns to either side that it looks at.
+    fn across(&self) -> usize {
+        self.lines.last().map_or(0, |line| line.whole + 1)
+    }
+
+    /// The rows from `first` on: where all that the disc reaches has one value, that is it.
+    fn band(&self, source: &Rows<'_>, flats: &Flats, first: usize, width: usize, out: &mut [f32]) {
+        let (all, reach) = (source.range(), self.reach());
+        let end = first + out.len() / width;
+        let reached = first.saturating_sub(reach).max(all.start)..(end + reach).min(all.end);
+        let flat = flat::around(&flats.down(reached), self.across());
+        flat::runs(&flat, width, |columns, value| match value {
+            Some(value) => out
+                .chunks_exact_mut(width)
+                .for_each(|row| row[columns.clone()].fill(value)),
+            None => {
+                let from = columns.start.saturating_sub(self.across());
+                let seen = from..(columns.end + self.across()).min(width);
+                let mut part = vec![0.0; (end - first) * seen.len()];
+                self.part(source, first, &seen, &mut part);
+                let own = columns.start - from..columns.end - from;
+                for (row, part) in out
+                    .chunks_exact_mut(width)
+                    .zip(part.chunks_exact(seen.len()))
+                {
+                    row[columns.clone()].copy_from_slice(&part[own.clone()]);
+                }
+            }
+        });
+    }
+
+    /// The rows from `first` on of the columns `seen`, as if there were no others.
+    fn part(&self, source: &Rows<'_>, first: usize, seen: &Range<usize>, out: &mut [f32]) {
+        let width = seen.len();
         let end = first + out.len() / width;
         let reach = self.reach();
         let mut wide = Widened::new(width);
@@ -119,7 +155,7 @@ impl Disc {
             }
         };
         for y in first.saturating_sub(reach).max(all.start)..(end + reach).min(all.end) {
-            wide.load(source.row(y), self.sign);
+            wide.load(&source.row(y)[seen.clone()], self.sign);
             if self.fade > 0.0 {
                 gather(&mut beyond, y, reach, wide.row());
             }

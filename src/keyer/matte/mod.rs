@@ -14,9 +14,11 @@
 //!
 //! Tone is a matter of a value and computed when a row is read. Moving and blurring look at
 //! neighbours: they are computed once, for the rows that are wanted, from these rows and a margin
-//! around them. The same pixel therefore has the same value whichever rows are wanted.
+//! around them; where all that they look at is one value, that is their answer. The same pixel
+//! therefore has the same value whichever rows are wanted.
 
 mod blur;
+mod flat;
 mod grow;
 mod tone;
 

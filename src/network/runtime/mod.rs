@@ -18,9 +18,10 @@ use std::sync::{Arc, OnceLock};
 
 use ort::ep::{self, ExecutionProvider as _};
 use ort::logging::LogLevel;
+use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::builder::SessionBuilder;
 use ort::session::{RunOptions, Session};
-use ort::value::{TensorRef, TensorRefMut};
+use ort::value::{Tensor, TensorRef, TensorRefMut};
 use ort::{AsPointer as _, environment::Environment};
 use parking_lot::Mutex;
 
@@ -29,7 +30,19 @@ use super::device::{Bench, Device, DeviceChoice};
 use super::error::{Error, Result};
 use super::options::{Cuda, Options};
 use super::probes::Probes;
+use super::staging::Room;
 use super::{Control, POLL, check};
+
+/// What a graph's convolutions are like, as far as CUDA has to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Convolutions {
+    /// In 32 bits.
+    Exact,
+    /// In 16 bits.
+    Half,
+    /// In 16 bits, and made for channels last.
+    ChannelsLast,
+}
 
 /// The loaded library.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -200,7 +213,12 @@ impl Runtime {
     ///
     /// # Errors
     /// What the runtime says.
-    pub(super) fn builder(&self, device: Device, threads: usize) -> ort::Result<SessionBuilder> {
+    pub(super) fn builder(
+        &self,
+        device: Device,
+        convolutions: Convolutions,
+        threads: usize,
+    ) -> ort::Result<SessionBuilder> {
         let told = match log::log_enabled!(target: "onnxruntime", log::Level::Debug) {
             true => LogLevel::Verbose,
             false => LogLevel::Warning,
@@ -228,8 +246,14 @@ impl Runtime {
                 // The default arena doubles; this one takes what is asked for and no more.
                 cuda.with_arena_extend_strategy(ep::ArenaExtendStrategy::SameAsRequested)
                     .with_conv_algorithm_search(ep::cuda::ConvAlgorithmSearch::Heuristic)
-                    // fp32 means fp32, on every machine alike.
-                    .with_tf32(false)
+                    // fp32 means fp32, on every machine alike. The same setting decides for fp16
+                    // whether convolutions may use tensor cores at all.
+                    .with_tf32(convolutions != Convolutions::Exact)
+                    // Turning pictures round for every convolution takes longer than convolving.
+                    .with_prefer_nhwc(convolutions == Convolutions::ChannelsLast)
+                    // Else a convolution's bias is a pass of its own over the picture. With
+                    // channels first this runtime's fused ones read memory that is given back.
+                    .with_fuse_conv_bias(convolutions == Convolutions::ChannelsLast)
                     .register(&mut builder)?
             }
             Device::CoreMl => ep::CoreML::default()
@@ -262,7 +286,7 @@ impl Runtime {
             Device::CoreMl | Device::Cpu => {}
         }
         let run = || -> ort::Result<f32> {
-            let mut builder = self.builder(device, 1)?;
+            let mut builder = self.builder(device, Convolutions::Exact, 1)?;
             // CoreML is not held to this: it may rightly leave so small a graph to the processor.
             if device == Device::Cuda {
                 builder = builder.with_disable_cpu_fallback()?;
@@ -365,6 +389,60 @@ impl Bench for Runtime {
 
 /// A graph of one addition, `y = x + x`, on one 32-bit float. The tests have its making.
 const PROBE: &[u8] = b"\x08\x08:8Z\x0f\x0a\x01x\x12\x0a\x0a\x08\x08\x01\x12\x04\x0a\x02\x08\x01b\x0f\x0a\x01y\x12\x0a\x0a\x08\x08\x01\x12\x04\x0a\x02\x08\x01\x0a\x0e\x0a\x01x\x0a\x01x\x12\x01y\x22\x03Add\x12\x04testB\x04\x0a\x00\x10\x0d";
+
+/// Memory that a CUDA device reads and writes by itself, as a list of numbers.
+#[derive(Debug)]
+pub(super) struct Pinned {
+    tensor: Tensor<f32>,
+    length: usize,
+}
+
+impl Pinned {
+    /// So many numbers, from the allocator of [`pinned`].
+    ///
+    /// # Errors
+    /// What the runtime says.
+    pub(super) fn new(allocator: &Allocator, length: usize) -> ort::Result<Self> {
+        let tensor = Tensor::new(allocator, [length])?;
+        if tensor.data_ptr().is_null() {
+            return Err(ort::Error::new(
+                "failed to allocate memory that is page-locked",
+            ));
+        }
+        let mut pinned = Self { tensor, length };
+        // What is new is not read before it is written.
+        pinned.values_mut().fill(0.0);
+        Ok(pinned)
+    }
+}
+
+impl Room for Pinned {
+    fn values(&self) -> &[f32] {
+        // SAFETY: the tensor is of so many floats, which were all written when it was made. The
+        // processor may read page-locked memory as any other, though the binding, which goes by the
+        // name of the device, does not know. The device uses it within a run alone.
+        unsafe { std::slice::from_raw_parts(self.tensor.data_ptr().cast(), self.length) }
+    }
+
+    fn values_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as above, and borrowed exclusively.
+        unsafe { std::slice::from_raw_parts_mut(self.tensor.data_ptr_mut().cast(), self.length) }
+    }
+}
+
+/// Where to get [`Pinned`] memory beside a session on a CUDA device.
+///
+/// # Errors
+/// What the runtime says.
+pub(super) fn pinned(session: &Session) -> ort::Result<Allocator> {
+    let info = MemoryInfo::new(
+        AllocationDevice::CUDA_PINNED,
+        0,
+        AllocatorType::Device,
+        MemoryType::CPUOutput,
+    )?;
+    Allocator::new(session, info)
+}
 
 /// One named input tensor: its shape and values.
 pub(super) struct Given<'a> {

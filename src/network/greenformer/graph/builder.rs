@@ -108,6 +108,11 @@ impl<'a> Builder<'a> {
         self.device
     }
 
+    /// In what it computes.
+    pub(super) fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// Nodes from here on belong to this part.
     pub(super) fn part(&mut self, part: impl Into<String>) {
         self.part = part.into();
@@ -285,6 +290,20 @@ impl Builder<'_> {
         (Value(sum), Value(result))
     }
 
+    /// A node with several outputs, each with a name of its own.
+    pub(super) fn nodes<const N: usize>(
+        &mut self,
+        operator: &str,
+        inputs: &[&Value],
+        set: Settings<'_>,
+    ) -> [Value; N] {
+        let name = format!("{}/{operator}.{}", self.part, self.nodes.len());
+        let outputs: [String; N] = std::array::from_fn(|index| format!("{name}.{index}"));
+        let names = outputs.each_ref().map(String::as_str);
+        self.push("", operator, inputs, &names, set);
+        outputs.map(Value)
+    }
+
     /// A node whose outputs are outputs of the graph.
     pub(super) fn outputs(
         &mut self,
@@ -369,6 +388,11 @@ impl Builder<'_> {
     /// tokens × weight + bias, the weight stored output × input as checkpoints have it.
     pub(super) fn gemm(&mut self, x: &Value, weight: &Value, bias: &Value) -> Value {
         self.node("Gemm", &[x, weight, bias], &[("transB", Set::Int(1))])
+    }
+
+    /// tokens × weight, the weight stored output × input as checkpoints have it.
+    pub(super) fn product(&mut self, x: &Value, weight: &Value) -> Value {
+        self.node("Gemm", &[x, weight], &[("transB", Set::Int(1))])
     }
 
     /// Bilinear enlargement of a map by a whole factor, pixel centres at halves.

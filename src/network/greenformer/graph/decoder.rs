@@ -8,9 +8,10 @@
 //! the enlarged results are added. This is the same function at a sixth of the cost, and the 1024
 //! channels never exist.
 
-use super::Size;
 use super::builder::{Builder, Set, Value};
 use super::encoder::Feature;
+use super::{Size, products};
+use crate::network::device::Device;
 use crate::network::error::Result;
 use crate::network::greenformer::tensors::{DECODER, DECODERS, LEVELS};
 
@@ -19,6 +20,9 @@ const EPSILON: f64 = 1e-5;
 /// Logits of alpha, red, green and blue at the picture's size, in 32 bits: `[1, 4, H, W]`.
 /// `features` are in the order of [`LEVELS`].
 pub(super) fn logits(b: &mut Builder<'_>, features: &[Feature], size: Size) -> Result<Value> {
+    if b.device() == Device::Cuda {
+        return products::logits(b, features, size);
+    }
     b.part("decoder");
     let mut maps = Vec::new();
     for feature in features {
@@ -85,16 +89,16 @@ fn map(b: &mut Builder<'_>, feature: &Feature, size: Size) -> Value {
 }
 
 /// A decoder's matrices up to the clipping, multiplied into one a level.
-struct Folded {
+pub(super) struct Folded {
     /// `[256, channels]` for each of [`LEVELS`].
-    weights: Vec<Vec<f32>>,
+    pub(super) weights: Vec<Vec<f32>>,
     /// `[256]`.
-    bias: Vec<f32>,
+    pub(super) bias: Vec<f32>,
 }
 
 impl Folded {
     /// One decoder's. Sums are taken in 64 bits: they are rounded once.
-    fn new(b: &Builder<'_>, decoder: &str) -> Result<Self> {
+    pub(super) fn new(b: &Builder<'_>, decoder: &str) -> Result<Self> {
         let mut weights = vec![Vec::new(); LEVELS.len()];
         let numbers = |part: &str| b.numbers(&format!("{decoder}.{part}"));
         let fuse = numbers("linear_fuse.weight")?;

@@ -10,13 +10,13 @@
 
 use super::builder::{Builder, MICROSOFT, Set, Value};
 use super::{Size, embedding};
-use crate::network::device::Device;
+use crate::network::device::{Device, Precision};
 use crate::network::error::Result;
 use crate::network::greenformer::tensors::{self, Block, HEAD, LEVELS, WIDTH};
 
 const EPSILON: f32 = 1e-6;
 /// Tokens along a window's side at the beginning.
-const SIDE: usize = 8;
+pub(super) const SIDE: usize = 8;
 /// Up to this block tokens see their own window, behind it all tokens.
 const LAST_WINDOWED: usize = 5;
 
@@ -30,8 +30,9 @@ pub(super) struct Feature {
     pub(super) channels: usize,
 }
 
-/// Two terms whose sum is wanted. It is taken together with the normalisation that comes next.
-struct Sum(Value, Value);
+/// Terms whose sum is wanted: two tensors, and a bias if it has not been added to the second. It is
+/// taken together with the normalisation that comes next.
+struct Sum(Value, Value, Option<Value>);
 
 /// What the decoders see of the `input` `[1, 4, H, W]`, in the order of [`LEVELS`].
 pub(super) fn features(b: &mut Builder<'_>, input: &Value, size: Size) -> Result<Vec<Feature>> {
@@ -55,9 +56,14 @@ pub(super) fn features(b: &mut Builder<'_>, input: &Value, size: Size) -> Result
         }
         (sum, side, channels) = (after, place.side_after(), block.output);
     }
-    let Sum(x, y) = &sum;
+    let Sum(x, y, bias) = &sum;
+    let y = match bias {
+        Some(bias) => b.add(y, bias),
+        None => y.clone(),
+    };
+    let tokens = b.add(x, &y);
     found.push(Feature {
-        tokens: b.add(x, y),
+        tokens,
         side,
         channels,
     });
@@ -87,7 +93,7 @@ fn embed(b: &mut Builder<'_>, input: &Value, size: Size) -> Result<Sum> {
     let x = b.transpose(&x, &[0, 1, 3, 2, 4]);
     let x = b.reshape(&x, &[WIDTH, size.windows() * SIDE * SIDE]);
     let x = b.transpose(&x, &[1, 0]);
-    Ok(Sum(x, position(b, size)?))
+    Ok(Sum(x, position(b, size)?, None))
 }
 
 /// The positional embedding in the order of the tokens: `[N × 64, 112]`. It depends on nothing, so
@@ -159,17 +165,22 @@ fn transform(b: &mut Builder<'_>, sum: &Sum, place: &Place) -> Result<(Value, Su
     } else {
         given.clone()
     };
-    let seen = Sum(shortcut, attend(b, &normal, place)?);
+    let (seen, bias) = attend(b, &normal, place)?;
+    let seen = Sum(shortcut, seen, bias);
 
     let (x, normal) = layer_norm(b, &seen, &place.name("norm2"), output)?;
-    let wide = linear(b, &normal, &place.name("mlp.fc1"), output, 4 * output)?;
-    let wide = b.node("Gelu", &[&wide], &[]);
-    let thought = linear(b, &wide, &place.name("mlp.fc2"), 4 * output, output)?;
-    Ok((given, Sum(x, thought)))
+    let (wide, bias) = product(b, &normal, &place.name("mlp.fc1"), output, 4 * output)?;
+    let wide = match &bias {
+        Some(bias) => b.node_of(MICROSOFT, "BiasGelu", &[&wide, bias], &[]),
+        None => b.node("Gelu", &[&wide], &[]),
+    };
+    let (thought, bias) = product(b, &wide, &place.name("mlp.fc2"), 4 * output, output)?;
+    Ok((given, Sum(x, thought, bias)))
 }
 
-/// Multi-head attention: `[N × side², input]` → `[N × side_after², output]`.
-fn attend(b: &mut Builder<'_>, x: &Value, place: &Place) -> Result<Value> {
+/// Multi-head attention: `[N × side², input]` → `[N × side_after², output]`, and the bias that is
+/// still to be added.
+fn attend(b: &mut Builder<'_>, x: &Value, place: &Place) -> Result<(Value, Option<Value>)> {
     let output = place.block.output;
     let [query, key, value] = [0, 1, 2].map(|part| third(b, x, place, part));
     let (mut query, key, value) = (query?, key?, value?);
@@ -203,16 +214,48 @@ fn attend(b: &mut Builder<'_>, x: &Value, place: &Place) -> Result<Value> {
         }
     };
     let x = b.reshape(&x, &[place.tokens_after(), output]);
-    linear(b, &x, &place.name("attn.proj"), output, output)
+    let name = place.name("attn.proj");
+    if b.device() != Device::Cuda {
+        return product(b, &x, &name, output, output);
+    }
+    let weight = b.weight(&format!("{name}.weight"), &[output, output])?;
+    let bias = projected_bias(b, place)?;
+    let bias = b.floats(&format!("{name}.bias.folded"), &[output], &bias);
+    Ok((b.product(&x, &weight), Some(bias)))
+}
+
+/// The bias of attention's projection with that of the values in it, which [`third`] leaves out:
+/// each query's weights of the values sum up to 1, so that what is added to every value comes out as
+/// it is.
+fn projected_bias(b: &Builder<'_>, place: &Place) -> Result<Vec<f32>> {
+    let output = place.block.output;
+    let numbers = |part: &str| b.numbers(&place.name(part));
+    let (weight, bias) = (numbers("attn.proj.weight")?, numbers("attn.proj.bias")?);
+    let values = &numbers("attn.qkv.bias")?[2 * output..];
+    let row = |row: &[f32]| -> f64 {
+        let terms = row.iter().zip(values);
+        terms.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+    };
+    let rows = weight.chunks_exact(output).zip(&bias);
+    Ok(rows
+        .map(|(weights, bias)| (row(weights) + f64::from(*bias)) as f32)
+        .collect())
 }
 
 /// Queries, keys or values, by which third of the weight `[3 × output, input]` makes them.
 /// Three products cost what one costs, and nothing has to be cut apart.
+///
+/// With CUDA adding a bias to a product is another pass over the result. A key's bias adds the same
+/// to all scores of a query, which the softmax takes out again, and the values' one is added later,
+/// see [`projected_bias`]: only the queries' remains.
 fn third(b: &mut Builder<'_>, x: &Value, place: &Place, part: usize) -> Result<Value> {
     let Block { input, output } = place.block;
     let suffix = [".query", ".key", ".value"][part];
     let name = place.name("attn.qkv");
     let weight = b.weight_part(&format!("{name}.weight"), &[output, input], part, suffix)?;
+    if b.device() == Device::Cuda && part > 0 {
+        return Ok(b.product(x, &weight));
+    }
     let bias = b.weight_part(&format!("{name}.bias"), &[output], part, suffix)?;
     Ok(b.gemm(x, &weight, &bias))
 }
@@ -256,35 +299,73 @@ impl Heads {
 fn pool(b: &mut Builder<'_>, x: &Value, place: &Place) -> Value {
     let (side, half, channels) = (place.side, place.side_after(), place.block.output);
     // Two rows of a window follow each other, then two tokens.
-    let x = b.reshape(x, &[place.windows * half, 2, side * channels]);
-    let x = b.reduce("ReduceMax", &x, 1, false);
-    let x = b.reshape(&x, &[place.tokens_after(), 2, channels]);
-    b.reduce("ReduceMax", &x, 1, false)
+    let x = greater(b, x, place.windows * half, side * channels);
+    greater(b, &x, place.tokens_after(), channels)
+}
+
+/// The greater of each two rows: `[2 × rows, columns]` → `[rows, columns]`.
+fn greater(b: &mut Builder<'_>, x: &Value, rows: usize, columns: usize) -> Value {
+    let x = b.reshape(x, &[rows, 2, columns]);
+    if b.device() != Device::Cuda {
+        return b.reduce("ReduceMax", &x, 1, false);
+    }
+    // cuDNN's reductions are slow where little is reduced.
+    let set = [("axis", Set::Int(1)), ("num_outputs", Set::Int(2))];
+    let [first, second] = b.nodes("Split", &[&x], &set);
+    let x = b.node("Max", &[&first, &second], &[]);
+    b.reshape(&x, &[rows, columns])
 }
 
 /// The sum, and the sum normalised: both `[tokens, channels]`.
 fn layer_norm(
     b: &mut Builder<'_>,
-    Sum(x, y): &Sum,
+    Sum(x, y, bias): &Sum,
     name: &str,
     channels: usize,
 ) -> Result<(Value, Value)> {
     let weight = b.weight(&format!("{name}.weight"), &[channels])?;
-    let bias = b.weight(&format!("{name}.bias"), &[channels])?;
-    match b.device() {
-        // On a processor the runtime's operator for both is four times as quick as ONNX's for one.
-        Device::Cpu => {
-            let set = [("epsilon", Set::Float(EPSILON))];
-            const NAME: &str = "SkipLayerNormalization";
-            Ok(b.sum_and_result(MICROSOFT, NAME, &[x, y, &weight, &bias], &set))
-        }
-        Device::Cuda | Device::CoreMl => {
-            let set = [("axis", Set::Int(-1)), ("epsilon", Set::Float(EPSILON))];
-            let sum = b.add(x, y);
-            let normal = b.node("LayerNormalization", &[&sum, &weight, &bias], &set);
-            Ok((sum, normal))
-        }
+    let shift = b.weight(&format!("{name}.bias"), &[channels])?;
+    let set = [("epsilon", Set::Float(EPSILON))];
+    let normalise = |b: &mut Builder<'_>, sum: &Value| {
+        let set = [("axis", Set::Int(-1)), ("epsilon", Set::Float(EPSILON))];
+        b.node("LayerNormalization", &[sum, &weight, &shift], &set)
+    };
+    if b.device() == Device::CoreMl {
+        let sum = b.add(x, y);
+        let normal = normalise(b, &sum);
+        return Ok((sum, normal));
     }
+    // On a processor the runtime's operator for both is four times as quick as ONNX's for one, and
+    // with CUDA it takes the bias along.
+    const NAME: &str = "SkipLayerNormalization";
+    let terms = match bias {
+        // The bias is added to the first: not to the larger one, whose rounding every block adds to.
+        Some(bias) => vec![y, x, &weight, &shift, bias],
+        None => vec![x, y, &weight, &shift],
+    };
+    let (sum, mut normal) = b.sum_and_result(MICROSOFT, NAME, &terms, &set);
+    if b.device() == Device::Cuda && b.precision() == Precision::Fp16 {
+        // There it takes mean and variance in 16 bits, and loses the tokens' finer differences.
+        normal = normalise(b, &sum);
+    }
+    Ok((sum, normal))
+}
+
+/// `[tokens, input]` → `[tokens, output]`, and the bias where it is not added yet: with CUDA it goes
+/// into the operator that comes next, since here it would be another pass over the result.
+fn product(
+    b: &mut Builder<'_>,
+    x: &Value,
+    name: &str,
+    input: usize,
+    output: usize,
+) -> Result<(Value, Option<Value>)> {
+    if b.device() != Device::Cuda {
+        return Ok((linear(b, x, name, input, output)?, None));
+    }
+    let weight = b.weight(&format!("{name}.weight"), &[output, input])?;
+    let bias = b.weight(&format!("{name}.bias"), &[output])?;
+    Ok((b.product(x, &weight), Some(bias)))
 }
 
 /// `[tokens, input]` → `[tokens, output]`.

@@ -14,9 +14,11 @@
 //! All of them are 32-bit floats, whatever the precision of the arithmetic.
 
 mod builder;
+mod channels_last;
 mod decoder;
 mod embedding;
 mod encoder;
+mod products;
 mod refiner;
 pub mod strips;
 
@@ -49,7 +51,8 @@ pub struct Options {
     pub precision: Precision,
     /// Where it is to run. The graph computes the same everywhere, but what is quick on one device
     /// is slow or unknown on another: for CUDA and the processor attention is the runtime's own
-    /// operator, for CoreML everything is ONNX's.
+    /// operator, for CoreML everything is ONNX's. For CUDA biases go into the operators behind the
+    /// products, the decoders are products alone, and in 16 bits the refiner has its channels last.
     pub device: Device,
 }
 
@@ -177,10 +180,12 @@ mod tests {
                         .iter()
                         .filter(|node| node.domain.is_some())
                         .count();
-                    // Attention on both, and two normalisations a block on the processor.
+                    // Attention and two normalisations a block on both, with CUDA what comes behind
+                    // the wide products, and in 16 bits the refiner's nine normalisations.
                     let expected = match device {
                         Device::Cpu => 3 * 24,
-                        Device::Cuda => 24,
+                        Device::Cuda if precision == Precision::Fp16 => 4 * 24 + 9,
+                        Device::Cuda => 4 * 24,
                         Device::CoreMl => 0,
                     };
                     assert_eq!(microsoft, expected);

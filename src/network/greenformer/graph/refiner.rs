@@ -1,8 +1,8 @@
 //! The refiner: convolutions at the picture's own size that correct the decoders' logits.
 
 use super::builder::{Builder, Set, Value};
-use super::{ALPHA, FOREGROUND, MULTIPLE, REFINER_SCALE, Size};
-use crate::network::device::Device;
+use super::{ALPHA, FOREGROUND, MULTIPLE, REFINER_SCALE, Size, channels_last};
+use crate::network::device::{Device, Precision};
 use crate::network::error::Result;
 use crate::network::greenformer::tensors::{DILATIONS, REFINER};
 
@@ -36,6 +36,9 @@ pub(super) fn outputs(
 
 /// The correction, in 32 bits: `[1, 4, H, W]`.
 fn delta(b: &mut Builder<'_>, input: &Value, logits: &Value, size: Size) -> Result<Value> {
+    if b.device() == Device::Cuda && b.precision() == Precision::Fp16 {
+        return channels_last::delta(b, input, logits, size);
+    }
     let [first, behind, channels] = [&[0], &[3], &[1]].map(|number| b.integers(number));
     let plate = b.node("Slice", &[input, &first, &behind, &channels], &[]);
     let coarse = b.node("Sigmoid", &[logits], &[]);

@@ -1,0 +1,184 @@
+//! Memory between a picture and a GPU.
+//!
+//! A GPU fetches and delivers at full speed only what the system never moves. Such memory is dear to
+//! get, so that it is kept with the session, a set for each frame that is worked on at the same
+//! time. Filling a set and emptying it goes on outside the session's turn: while one frame is in the
+//! network, another is on its way in or out.
+
+use parking_lot::Mutex;
+use rayon::prelude::*;
+
+/// Threads that copy: a single one does not use up the memory's speed.
+const THREADS: usize = 4;
+/// Values that a thread takes at a time.
+const PIECE: usize = 1 << 18;
+
+/// Memory of a kind, as a list of numbers.
+pub(super) trait Room: Send {
+    /// To read.
+    fn values(&self) -> &[f32];
+    /// To write.
+    fn values_mut(&mut self) -> &mut [f32];
+}
+
+/// What one frame needs: the picture, alpha and the foreground.
+#[derive(Debug)]
+pub(super) struct Set<M> {
+    pub(super) input: M,
+    pub(super) alpha: M,
+    pub(super) foreground: M,
+}
+
+/// The sets of a session, those in use aside.
+#[derive(Debug)]
+pub(super) struct Staging<M> {
+    pixels: usize,
+    spare: Mutex<Vec<Set<M>>>,
+    pool: rayon::ThreadPool,
+}
+
+impl<M: Room> Staging<M> {
+    /// For pictures of so many pixels, with a first set: when there is no memory for one this is
+    /// told here.
+    ///
+    /// # Errors
+    /// What `room` says, and that there are no threads.
+    pub(super) fn new(
+        pixels: usize,
+        threads: usize,
+        room: impl Fn(usize) -> ort::Result<M>,
+    ) -> ort::Result<Self> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.clamp(1, THREADS))
+            .thread_name(|index| format!("corridorkey-copy-{index}"))
+            .build()
+            .map_err(|error| ort::Error::new(error.to_string()))?;
+        Ok(Self {
+            pixels,
+            spare: Mutex::new(vec![Self::set(pixels, room)?]),
+            pool,
+        })
+    }
+
+    fn set(pixels: usize, room: impl Fn(usize) -> ort::Result<M>) -> ort::Result<Set<M>> {
+        Ok(Set {
+            input: room(4 * pixels)?,
+            alpha: room(pixels)?,
+            foreground: room(3 * pixels)?,
+        })
+    }
+
+    /// A set with the picture in it. When none is left a new one is made with `room`.
+    ///
+    /// # Errors
+    /// What `room` says.
+    pub(super) fn fill(
+        &self,
+        picture: &[f32],
+        room: impl Fn(usize) -> ort::Result<M>,
+    ) -> ort::Result<Set<M>> {
+        let spare = self.spare.lock().pop();
+        let mut set = match spare {
+            Some(set) => set,
+            None => Self::set(self.pixels, room)?,
+        };
+        let to = set.input.values_mut();
+        self.pool.install(|| {
+            let pieces = to.par_chunks_mut(PIECE).zip(picture.par_chunks(PIECE));
+            pieces.for_each(|(to, from)| to.copy_from_slice(from));
+        });
+        Ok(set)
+    }
+
+    /// Copies the answers out and keeps the set for the next frame. Says of each whether all of its
+    /// values are numbers.
+    pub(super) fn empty(
+        &self,
+        set: Set<M>,
+        alpha: &mut [f32],
+        foreground: &mut [f32],
+    ) -> [bool; 2] {
+        let out = |from: &M, to: &mut [f32]| {
+            let from = from.values();
+            self.pool.install(|| {
+                let pieces = to.par_chunks_mut(PIECE).zip(from.par_chunks(PIECE));
+                pieces
+                    .map(|(to, from)| {
+                        to.copy_from_slice(from);
+                        super::engine::all_finite(to)
+                    })
+                    .reduce(|| true, |a, b| a && b)
+            })
+        };
+        let finite = [out(&set.alpha, alpha), out(&set.foreground, foreground)];
+        self.spare.lock().push(set);
+        finite
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    impl Room for Vec<f32> {
+        fn values(&self) -> &[f32] {
+            self
+        }
+
+        fn values_mut(&mut self) -> &mut [f32] {
+            self
+        }
+    }
+
+    fn picture(pixels: usize) -> Vec<f32> {
+        (0..4 * pixels).map(|value| value as f32).collect()
+    }
+
+    #[test]
+    fn what_goes_in_comes_out() {
+        // More than a piece, and no whole number of them.
+        let pixels = PIECE + 77;
+        let staging = Staging::new(pixels, 2, |values| Ok(vec![0.0; values])).unwrap();
+        let picture = picture(pixels);
+        let mut set = staging.fill(&picture, |_| unreachable!()).unwrap();
+        assert_eq!(set.input, picture);
+        set.alpha.copy_from_slice(&picture[..pixels]);
+        set.foreground.copy_from_slice(&picture[pixels..]);
+        let (mut alpha, mut foreground) = (vec![0.0; pixels], vec![0.0; 3 * pixels]);
+        let finite = staging.empty(set, &mut alpha, &mut foreground);
+        assert_eq!(finite, [true, true]);
+        assert!(alpha == picture[..pixels] && foreground == picture[pixels..]);
+    }
+
+    #[test]
+    fn what_is_no_number_is_found_in_the_last_piece_too() {
+        let pixels = PIECE + 5;
+        let staging = Staging::new(pixels, 2, |values| Ok(vec![0.0; values])).unwrap();
+        let mut set = staging.fill(&picture(pixels), |_| unreachable!()).unwrap();
+        *set.foreground.last_mut().unwrap() = f32::NAN;
+        let (mut alpha, mut foreground) = (vec![0.0; pixels], vec![0.0; 3 * pixels]);
+        let finite = staging.empty(set, &mut alpha, &mut foreground);
+        assert_eq!(finite, [true, false]);
+    }
+
+    #[test]
+    fn there_are_as_many_sets_as_frames_at_the_same_time_and_no_more() {
+        let made = AtomicUsize::new(0);
+        let room = |values: usize| {
+            made.fetch_add(1, Ordering::SeqCst);
+            Ok(vec![0.0; values])
+        };
+        let staging = Staging::new(8, 1, room).unwrap();
+        let picture = picture(8);
+        for _ in 0..10 {
+            let sets = [0, 1].map(|_| staging.fill(&picture, room).unwrap());
+            for set in sets {
+                staging.empty(set, &mut [0.0; 8], &mut [0.0; 24]);
+            }
+        }
+        assert_eq!(made.load(Ordering::SeqCst), 2 * 3);
+    }
+}
