@@ -32,6 +32,7 @@ pub struct Key<'a> {
     /// What holds the finished matte, over the whole plate.
     inside: Option<Planes>,
     outside: Option<Planes>,
+    plate: Option<Plate<'a>>,
     restored: Option<Restored<'a>>,
 }
 
@@ -224,6 +225,7 @@ fn keyed<'a>(
         matte,
         foreground,
         despill,
+        plate,
         restored,
         inside: None,
         outside: None,
@@ -232,14 +234,23 @@ fn keyed<'a>(
 
 impl Key<'_> {
     /// The same with its matte held to masks: solid where `inside` is, nothing where `outside` is
-    /// solid. They are planes of 0..1 of the plate's size.
+    /// solid. They are planes of 0..1 of the plate's size. The colour of what `inside` adds is the
+    /// plate's, freed from spill.
     ///
     /// # Errors
-    /// When a mask has another size or other planes.
+    /// When a mask has another size or other planes, or `inside` is given and the key was made
+    /// without the plate.
     pub fn held_to(mut self, inside: Option<Planes>, outside: Option<Planes>) -> Result<Self> {
         for mask in [&inside, &outside].into_iter().flatten() {
             mask.check("mask", &[1], "1")?;
             mask.check_size("mask", self.size)?;
+        }
+        if inside.is_some() && self.restored.is_none() {
+            let plate = self.plate.ok_or(Error::MissingLayer {
+                output: "foreground",
+                layer: "plate",
+            })?;
+            self.restored = Some(Restored::masked(plate, self.despill));
         }
         self.inside = inside;
         self.outside = outside;
@@ -302,9 +313,31 @@ impl Key<'_> {
         scratch: &mut source::Scratch,
     ) {
         self.network_row(y, x0, &mut out);
+        self.added_row(y, x0, alpha, &mut scratch.added);
         match &self.restored {
             Some(restored) => restored.row(y, x0, alpha, out, encoding, scratch),
             None => source::plain(out, &self.despill, encoding),
+        }
+    }
+
+    /// Which share of the finished matte `alpha` the inside mask has added; empty where none has.
+    fn added_row(&self, y: usize, x0: usize, alpha: &[f32], out: &mut Vec<f32>) {
+        out.clear();
+        let held = |inside: &Planes| {
+            let inside = &inside.row(0, y)[x0..x0 + alpha.len()];
+            inside.iter().any(|inside| *inside > 0.0)
+        };
+        if !self.inside.as_ref().is_some_and(held) {
+            return;
+        }
+        out.resize(alpha.len(), 0.0);
+        self.matte.row(y, x0, out);
+        for (out, alpha) in out.iter_mut().zip(alpha) {
+            *out = if *alpha > *out {
+                (alpha - out.max(0.0)) / alpha
+            } else {
+                0.0
+            };
         }
     }
 

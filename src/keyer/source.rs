@@ -18,7 +18,10 @@
 //!    by more than it does in the network's colour: what an alpha a little too high leaves of the
 //!    screen in the quotient would shine as a tinted rim.
 //!
-//! Both are despilled as the network's colour is, on the sRGB curve continued above 1 and, oddly,
+//! Where a mask makes the matte more solid than the network did, the network has no colour for what
+//! was added: the plate's own pixels are the colour of that share of alpha ([`Restored::row`]).
+//!
+//! All are despilled as the network's colour is, on the sRGB curve continued above 1 and, oddly,
 //! below 0. Without despill a solid pixel is the plate's, exactly, in linear light.
 
 use std::fmt;
@@ -91,6 +94,7 @@ pub(super) struct Scratch {
     plate: [Vec<f32>; 3],
     backing: [Vec<f32>; 3],
     weights: Vec<f32>,
+    pub(super) added: Vec<f32>,
 }
 
 impl<'a> Restored<'a> {
@@ -102,16 +106,26 @@ impl<'a> Restored<'a> {
         despill: Despill,
     ) -> Option<Self> {
         let range = range && plate.backing.beyond();
-        (detail.is_some() || range).then_some(Self {
-            plate,
+        (detail.is_some() || range).then(|| Self {
             detail,
             range,
-            despill,
+            ..Self::masked(plate, despill)
         })
     }
 
+    /// Nothing comes back but what a mask adds.
+    pub(super) fn masked(plate: Plate<'a>, despill: Despill) -> Self {
+        Self {
+            plate,
+            detail: None,
+            range: false,
+            despill,
+        }
+    }
+
     /// A row of the foreground in `encoding`, from the columns `x0` on. `rgb` holds the network's
-    /// colour, sRGB-encoded and with its spill; `alpha` the finished matte.
+    /// colour, sRGB-encoded and with its spill; `alpha` the finished matte. `scratch.added` says
+    /// which share of it a mask has added, 0 to 1; it is empty where none has.
     pub(super) fn row(
         &self,
         y: usize,
@@ -125,11 +139,15 @@ impl<'a> Restored<'a> {
             plate,
             backing,
             weights,
+            added,
         } = scratch;
         weights.clear();
         weights.resize(alpha.len(), 0.0);
         if let Some(detail) = &self.detail {
             detail.row(y, x0, weights);
+        }
+        for (weight, added) in weights.iter_mut().zip(added) {
+            *weight = weight.max(*added);
         }
         let range = |alpha: f32| self.range && alpha > FAINT;
         let wanted = |x: usize| weights[x] > 0.0 || range(alpha[x]);
@@ -213,9 +231,10 @@ impl<'a> Restored<'a> {
                 *mixed = weight * own + (1.0 - weight) * *mixed;
             }
         }
-        if let Some(behind) = behind.filter(|_| !all_own) {
+        if let Some(behind) = behind {
             let screen = self.despill.screen.channel();
-            for x in 0..length {
+            // Where the plate stands in wholly, it is there already, to the bit.
+            for x in (0..length).filter(|x| weights[*x] < 1.0) {
                 let column = |rows: [&[f32]; 3]| rows.map(|row| row[x]);
                 let network = mixed.each_ref().map(|row| row[x]);
                 let found = restored(network, column(own), column(behind), alpha[x], screen);

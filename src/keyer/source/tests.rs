@@ -158,6 +158,67 @@ fn a_solid_pixel_is_the_plates_own() {
 }
 
 #[test]
+fn what_an_inside_mask_adds_has_the_plates_colour() {
+    for restore_range in [false, true] {
+        for despill in [0.0, 1.0] {
+            // A prop of the plate that the network gave no alpha and no colour.
+            let mut scene = Scene::new(0.9, Encoding::Linear);
+            for (channel, value) in [0.3, 0.1, 0.2].into_iter().enumerate() {
+                scene.plate.row_mut(channel, 20)[180..].fill(value);
+                let black = scene.prediction.foreground.row_mut(channel, 20);
+                black[180..].fill(0.0);
+            }
+            let settings = settings(false, restore_range, despill);
+            let picture = |mask: Option<Planes>| {
+                let key = scene
+                    .key(&settings, Encoding::Linear, 0..SIZE.height)
+                    .held_to(mask, None)
+                    .unwrap();
+                let layers = Layers {
+                    key: Some(&key),
+                    ..Layers::default()
+                };
+                Composition::new(
+                    Output::Foreground,
+                    Encoding::Linear,
+                    layers,
+                    PixelScale::ONE,
+                )
+                .unwrap()
+                .planes(Window::full(SIZE))
+                .unwrap()
+            };
+            let mut mask = Planes::new(SIZE.width, SIZE.height, 1);
+            mask.row_mut(0, 20)[180..190].fill(1.0);
+            mask.row_mut(0, 20)[190..].fill(0.25);
+            // At the subject's edge it adds a part.
+            mask.row_mut(0, 75)[..].fill(0.8);
+            let (without, with) = (picture(None), picture(Some(mask)));
+            for x in [182, 195] {
+                let found = [0, 1, 2].map(|channel| with.row(channel, 20)[x]);
+                for (found, wanted) in found.into_iter().zip([0.3, 0.1, 0.2]) {
+                    assert!((found - wanted).abs() < 1e-4, "{x}: {found} for {wanted}");
+                }
+                assert_eq!(with.row(3, 20)[x], if x < 190 { 1.0 } else { 0.25 });
+            }
+            let edge = (0..SIZE.width).find(|x| (0.3..0.6).contains(&without.row(3, 75)[*x]));
+            let x = edge.unwrap();
+            let own = without.row(3, 75)[x];
+            let wanted =
+                (own * without.row(0, 75)[x] + (0.8 - own) * scene.plate.row(0, 75)[x]) / 0.8;
+            // With despill the sum is despilled, not its parts.
+            assert!(despill > 0.0 || (with.row(0, 75)[x] - wanted).abs() < 1e-3);
+            // Elsewhere nothing changes, to the bit.
+            for y in (0..SIZE.height).filter(|y| ![20, 75].contains(y)) {
+                for channel in 0..4 {
+                    assert_eq!(with.row(channel, y), without.row(channel, y));
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn highlights_are_unmixed_at_the_edge() {
     let scene = Scene::new(9.0, Encoding::Linear);
     let whole = Window::full(SIZE);
@@ -376,7 +437,7 @@ fn without_a_plate_nothing_can_come_back() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn a_window_is_a_part_of_the_whole(
         x0 in 0_usize..200, y0 in 0_usize..150, w in 1_usize..200, h in 1_usize..150,
