@@ -12,7 +12,7 @@
 //! | a hint read from a clip | [`hint`] |
 //! | the hint as the artist shapes it, and masks on hint and matte | [`shape`] |
 //! | plate and hint → the network's input | [`plate`] |
-//! | alpha made steady by neighbouring frames | [`steady`] |
+//! | alpha made steady by neighbouring frames | [`steady()`] |
 //! | the network's output → plate size | [`restore`], [`guided`] |
 //! | specks out of the matte and holes filled, its tone and shape | [`despeckle`], [`matte`] |
 //! | spill out of the foreground | [`despill`] |

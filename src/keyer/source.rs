@@ -19,7 +19,7 @@
 //!    screen in the quotient would shine as a tinted rim.
 //!
 //! Where a mask makes the matte more solid than the network did, the network has no colour for what
-//! was added: the plate's own pixels are the colour of that share of alpha ([`Restored::row`]).
+//! was added: the plate's own pixels are the colour of that share of alpha.
 //!
 //! All are despilled as the network's colour is, on the sRGB curve continued above 1 and, oddly,
 //! below 0. Without despill a solid pixel is the plate's, exactly, in linear light.
