@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::path::Path;
+
 use super::*;
 use crate::network::models::Models;
+use crate::network::onnx::Dimension;
 use crate::network::{test_graphs as graphs, test_models as support};
 
 use graphs::{Dim, FREE};
