@@ -7,7 +7,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{OUTPUTS, connect, frame, instance, library, picture, plate, set};
+use common::{OUTPUTS, connect, frame, instance, library, picture, plate, set, wide};
 use ofx::host::{HostImage, Instance, Layout, Library, RenderRequest};
 use ofx::{Components, Context, Depth, RectI, Scale};
 
@@ -171,10 +171,9 @@ fn rgb_and_anamorphic_plates_of_every_depth_give_every_output() {
                 components,
                 ..FLOAT
             };
-            let mut wide = Arc::into_inner(plate(bounds, layout)).unwrap();
-            wide.pixel_aspect = 2.0;
             let what = format!("{depth:?} {components:?}, anamorphic");
-            look(&node(&library, "pass", &Arc::new(wide)), bounds, &what);
+            let plate = wide(plate(bounds, layout));
+            look(&node(&library, "pass", &plate), bounds, &what);
         }
     }
     library.assert_clean();

@@ -8,7 +8,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{
-    difference, frame, hint, instance, is_subject, library, picture, plate, ran, render, set,
+    difference, frame, hint, instance, is_subject, library, picture, plate, ran, render, set, wide,
 };
 use ofx::host::{HostImage, Instance, Layout, Library, RenderRequest};
 use ofx::{Context, RectI, Scale};
@@ -192,11 +192,6 @@ fn light_beyond_white_and_below_black_comes_back_exactly() {
 fn an_anamorphic_plate_is_grown_as_a_circle_is_seen() {
     let library = library();
     let bounds = frame(128, 192);
-    let wide = |image: Arc<HostImage>| {
-        let mut image = Arc::into_inner(image).unwrap();
-        image.pixel_aspect = 2.0;
-        Arc::new(image)
-    };
     let node = transparent(
         &library,
         &wide(plate(bounds, FLOAT)),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use common::{
     connect, difference, frame, hint, instance, is_subject, library, picture, plate, ran, render,
-    set, status,
+    set, status, wide,
 };
 use ofx::host::{ClipFormat, FnClip, HostImage, Instance, Layout, Library, RenderRequest, Value};
 use ofx::{Components, Context, Depth, Premultiplication, RectD, RectI, Scale};
@@ -485,11 +485,6 @@ fn odd_plates_give_a_picture() {
 fn anamorphic_hints_grow_as_square_ones_do() {
     let library = library();
     let bounds = frame(96, 64);
-    let wide = |image: Arc<HostImage>| {
-        let mut image = Arc::into_inner(image).unwrap();
-        image.pixel_aspect = 2.0;
-        Arc::new(image)
-    };
     let node = node(
         &library,
         &wide(plate(bounds, FLOAT)),

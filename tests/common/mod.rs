@@ -155,6 +155,13 @@ pub fn picture(
     Arc::new(HostImage::from_rgba_f32(bounds, &rgba, layout).unwrap())
 }
 
+/// The same picture with pixels twice as wide as they are high.
+pub fn wide(image: Arc<HostImage>) -> Arc<HostImage> {
+    let mut image = Arc::into_inner(image).unwrap();
+    image.pixel_aspect = 2.0;
+    Arc::new(image)
+}
+
 /// Green screen with a subject that no mirror leaves in place: a skin-coloured disc in the upper
 /// left third, and a bar to the right of it.
 pub fn is_subject(x: i32, y: i32, width: i32, height: i32) -> bool {

@@ -7,6 +7,7 @@ use ofx::{Context, RectD, RectI, Scale};
 
 use super::common::{
     difference, frame, hint, instance, library, load, picture, plate, render, status, test_bundle,
+    wide,
 };
 use super::{FLOAT, Still, transparent};
 
@@ -50,11 +51,6 @@ fn a_proxy_shows_the_same_picture_through_the_same_network_size() {
 #[test]
 fn anamorphic_plates_are_addressed_in_their_own_pixels() {
     let library = library();
-    let wide = |image: Arc<HostImage>| {
-        let mut image = Arc::into_inner(image).unwrap();
-        image.pixel_aspect = 2.0;
-        Arc::new(image)
-    };
     let bounds = frame(96, 64);
     let node = transparent(
         &library,

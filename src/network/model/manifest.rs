@@ -170,7 +170,7 @@ impl Model {
             Some(1) => {}
             Some(format) => {
                 return Err(format!(
-                    "its format is {format}, and this version reads format 1; update CorridorKey"
+                    "its format is {format}, and this version reads format 1"
                 ));
             }
             None => return Err("it has no format number (format = 1)".into()),

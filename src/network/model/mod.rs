@@ -171,10 +171,7 @@ impl Model {
                 bytes: sum.length,
             });
         }
-        let fail = |reason: String| Error::ModelGraph {
-            path: self.path.clone(),
-            reason,
-        };
+        let fail = |reason: String| Error::graph(&self.path, &reason);
         let signature = onnx::signature(&bytes).map_err(fail)?;
         self.check(&signature).map_err(fail)?;
         Ok(Graph { bytes, signature })
