@@ -14,9 +14,9 @@ use corridorkey::keyer::colour::srgb::{self, Negative};
 use corridorkey::keyer::despeckle::{CleanUp, Mask};
 use corridorkey::keyer::{
     Backing, Composition, Detail, Encoding, FinishSettings, Fit, Geometry, HintChannel, Key,
-    Layers, Light, Look, MatteShape, Normalisation, Output, PixelScale, Planes, Plate, Pool,
-    Prediction, Resolution, Screen, Size, SizeRule, detect, finish, finish_with, hint_from_clip,
-    hint_from_screen, prepare,
+    Layers, Light, Look, MatteShape, Normalisation, Output, Overview, PixelScale, Planes, Plate,
+    Pool, Prediction, Resolution, Screen, Size, SizeRule, detect, finish, finish_with,
+    hint_from_clip, hint_from_screen, prepare,
 };
 
 #[path = "keyer/plain.rs"]
@@ -218,15 +218,19 @@ fn frame(size: Size) {
     let small_pixels = SMALL.area();
     let plain_of = |run: &mut dyn FnMut()| Some(per_pixel(measure(run).median, small_pixels));
 
-    let (hint, _) = hint_from_clip(&prediction.alpha, HintChannel::Auto, false).unwrap();
+    let (hint, _) = hint_from_clip(&prediction.alpha, HintChannel::Auto, false, &pool).unwrap();
+    let time = measure(|| {
+        black_box(Overview::new(&plate, Light::Linear).unwrap());
+    });
+    report(&name("overview"), pixels, &time, None);
+    let overview = Overview::new(&plate, Light::Linear).unwrap();
     let look = |taken| Look {
-        plate: &plate,
-        light: Light::Linear,
+        plate: &overview,
         picked: None,
         taken,
     };
     let time = measure(|| {
-        black_box(hint_from_screen(&look(None), Screen::Green).unwrap());
+        black_box(hint_from_screen(&look(None), Screen::Green, &pool).unwrap());
     });
     report(&name("hint from the screen"), pixels, &time, None);
     let time = measure(|| {

@@ -5,8 +5,8 @@
 use corridorkey::keyer::colour::srgb::{linear_to_srgb, srgb_to_linear};
 use corridorkey::keyer::{
     Composition, Encoding, FinishSettings, Fit, Geometry, Layers, Look, NetworkInput,
-    Normalisation, Output, PixelScale, Planes, Pool, Prediction, Resolution, Screen, Size,
-    SizeRule, Window, detect, finish, hint_from_screen, prepare,
+    Normalisation, Output, Overview, PixelScale, Planes, Pool, Prediction, Resolution, Screen,
+    Size, SizeRule, Window, detect, finish, hint_from_screen, prepare,
 };
 
 const MEAN: [f32; 3] = Normalisation::IMAGENET.mean;
@@ -259,15 +259,15 @@ fn a_broken_plate_gives_a_finite_key() {
         plate.row_mut(i % 3, 5 * i)[7 * i] = bad;
         hint.row_mut(0, 3 * i)[i] = bad.clamp(0.0, 1.0);
     }
+    let pool = Pool::new(0);
     for encoding in [Encoding::Srgb, Encoding::Linear] {
         let look = Look {
-            plate: &plate,
-            light: encoding.light(),
+            plate: &Overview::new(&plate, encoding.light()).unwrap(),
             picked: None,
             taken: None,
         };
         let screen = detect(&look).unwrap();
-        let made = hint_from_screen(&look, screen).unwrap();
+        let made = hint_from_screen(&look, screen, &pool).unwrap();
         assert!(made.data().iter().all(|v| (0.0..=1.0).contains(v)));
         for resolution in [Resolution::Auto, Resolution::Long512] {
             let mut run = Run::new(size, Fit::Aspect, resolution, encoding);

@@ -7,10 +7,11 @@
 use rayon::prelude::*;
 
 use super::colour::Encoding;
-use super::error::Result;
+use super::error::{Error, Result};
 use super::geometry::Geometry;
-use super::image::Planes;
-use super::plate::finite;
+use super::image::{Planes, Size};
+use super::scratch::{Lease, Pool};
+use super::survey::sweep;
 
 /// Cells along the longer side.
 const CELLS: usize = 24;
@@ -29,19 +30,100 @@ pub struct Backing {
     beyond: bool,
 }
 
-/// What the rows of one line of cells hold.
-#[derive(Clone)]
-struct Line {
-    /// Sums of red, green and blue, and the number of samples, cell by cell.
-    sums: Vec<[f64; 4]>,
+/// Sums of red, green and blue, and the number of samples, for each cell of a line.
+type Line = Vec<[f64; 4]>;
+
+/// A plate's light where it is looked at for the screen's, and whether any of it lies beyond 0..1.
+#[derive(Debug)]
+pub struct Samples<'p> {
+    /// Red, green and blue, linear, of every `stride`th pixel of every `stride`th row.
+    planes: Lease<'p>,
+    stride: usize,
+    plate: Size,
     beyond: bool,
+}
+
+impl<'p> Samples<'p> {
+    /// Room for the samples of a plate.
+    pub(super) fn room(plate: Size, pool: &'p Pool) -> Result<Self> {
+        let stride = plate.long().div_ceil(SAMPLES);
+        let (across, down) = (plate.width.div_ceil(stride), plate.height.div_ceil(stride));
+        Ok(Self {
+            planes: pool.planes(across, down, 3)?,
+            stride,
+            plate,
+            beyond: false,
+        })
+    }
+
+    /// Room for all the rows, from the first on.
+    pub(super) fn rows(&mut self) -> SampleRows<'_> {
+        SampleRows {
+            width: self.planes.width(),
+            stride: self.stride,
+            first: 0,
+            out: self.planes.planes_mut(),
+        }
+    }
+
+    pub(super) fn set_beyond(&mut self, beyond: bool) {
+        self.beyond = beyond;
+    }
+}
+
+/// Room for the samples of some rows of a plate.
+pub(super) struct SampleRows<'a> {
+    /// Samples in a row.
+    width: usize,
+    stride: usize,
+    /// The first of the sampled rows, in samples.
+    first: usize,
+    out: [&'a mut [f32]; 3],
+}
+
+impl<'a> SampleRows<'a> {
+    /// Those of the plate's rows up to `end`; what remains are those from there on.
+    pub(super) fn split_off(&mut self, end: usize) -> SampleRows<'a> {
+        let end = end.div_ceil(self.stride);
+        let length = (end - self.first) * self.width;
+        let out = self.out.each_mut().map(|out| {
+            let (here, rest) = std::mem::take(out).split_at_mut(length);
+            *out = rest;
+            here
+        });
+        let first = std::mem::replace(&mut self.first, end);
+        SampleRows {
+            first,
+            out,
+            ..*self
+        }
+    }
+
+    /// Takes the samples of row `y`, if it has any: one of the rows there is room for.
+    pub(super) fn take(&mut self, y: usize, source: [&[f32]; 3], encoding: Encoding) {
+        if y % self.stride != 0 {
+            return;
+        }
+        let start = (y / self.stride - self.first) * self.width;
+        let mut rows = self
+            .out
+            .each_mut()
+            .map(|out| &mut out[start..start + self.width]);
+        for (row, source) in rows.iter_mut().zip(source) {
+            let samples = source.iter().step_by(self.stride);
+            row.iter_mut()
+                .zip(samples)
+                .for_each(|(to, from)| *to = *from);
+        }
+        encoding.rows_to_linear(rows);
+    }
 }
 
 impl Backing {
     /// Looks at a plate (three planes in `encoding`) with the network's alpha for it.
     ///
     /// # Errors
-    /// When a picture has other planes than said, or is not the geometry's.
+    /// When a picture has other planes than said, or is not the geometry's, or memory is short.
     pub fn new(
         plate: &Planes,
         encoding: Encoding,
@@ -49,37 +131,47 @@ impl Backing {
         geometry: &Geometry,
     ) -> Result<Self> {
         geometry.check(plate, alpha)?;
-        let size = plate.size();
+        let unpooled = Pool::new(0);
+        let mut samples = Samples::room(geometry.plate, &unpooled)?;
+        let rows = Some(samples.rows());
+        let beyond = sweep(plate, encoding, geometry.plate, vec![], rows);
+        samples.set_beyond(beyond);
+        Self::of(&samples, alpha, geometry)
+    }
+
+    /// The same for a plate that was looked at in passing.
+    ///
+    /// # Errors
+    /// When alpha has other planes than one, or the pictures are not the geometry's.
+    pub fn of(samples: &Samples<'_>, alpha: &Planes, geometry: &Geometry) -> Result<Self> {
+        alpha.check("predicted alpha", &[1], "1")?;
+        alpha.check_size("predicted alpha", geometry.network)?;
+        let size = samples.plate;
+        if size != geometry.plate {
+            return Err(Error::SizeMismatch {
+                what: "plate",
+                expected: geometry.plate,
+                found: size,
+            });
+        }
+        let stride = samples.stride;
         let side = size.long().div_ceil(CELLS);
         let (across, down) = (size.width.div_ceil(side), size.height.div_ceil(side));
-        let stride = size.long().div_ceil(SAMPLES);
         // Where a plate's pixel lies in the network's picture.
         let column = |x: usize| (2 * x + 1) * geometry.content.width / (2 * size.width);
         let row = |y: usize| (2 * y + 1) * geometry.content.height / (2 * size.height);
         let lines: Vec<Line> = (0..down)
             .into_par_iter()
             .map(|line| {
-                let mut out = Line {
-                    sums: vec![[0.0; 4]; across],
-                    beyond: false,
-                };
-                let mut rgb = [0, 1, 2].map(|_| vec![0.0; size.width]);
-                for y in line * side..((line + 1) * side).min(size.height) {
-                    for (channel, out) in rgb.iter_mut().enumerate() {
-                        for (out, value) in out.iter_mut().zip(plate.row(channel, y)) {
-                            *out = finite(*value);
-                        }
-                    }
-                    encoding.rows_to_linear(rgb.each_mut().map(Vec::as_mut_slice));
-                    let outside = |row: &Vec<f32>| row.iter().any(|v| *v < 0.0 || *v > 1.0);
-                    out.beyond |= rgb.iter().any(outside);
-                    if y % stride != 0 {
-                        continue;
-                    }
-                    let alpha = alpha.row(0, row(y));
-                    for x in (0..size.width).step_by(stride) {
-                        if alpha[column(x)] < CLEAR {
-                            let sum = &mut out.sums[x / side];
+                let mut sums = vec![[0.0; 4]; across];
+                let end = ((line + 1) * side).min(size.height);
+                for y in (line * side).div_ceil(stride)..end.div_ceil(stride) {
+                    let rgb = [0, 1, 2].map(|channel| samples.planes.row(channel, y));
+                    let alpha = alpha.row(0, row(y * stride));
+                    for x in 0..rgb[0].len() {
+                        let at = x * stride;
+                        if alpha[column(at)] < CLEAR {
+                            let sum = &mut sums[at / side];
                             for (sum, row) in sum.iter_mut().zip(&rgb) {
                                 *sum += f64::from(row[x]);
                             }
@@ -87,13 +179,13 @@ impl Backing {
                         }
                     }
                 }
-                out
+                sums
             })
             .collect();
         Ok(Self {
             grid: spread(&lines, across),
             cell: [side as f32; 2],
-            beyond: lines.iter().any(|line| line.beyond),
+            beyond: samples.beyond,
         })
     }
 
@@ -135,12 +227,7 @@ fn spread(lines: &[Line], across: usize) -> Option<Planes> {
     let known: Vec<(usize, usize, [f64; 4])> = lines
         .iter()
         .enumerate()
-        .flat_map(|(y, line)| {
-            line.sums
-                .iter()
-                .enumerate()
-                .map(move |(x, sum)| (x, y, *sum))
-        })
+        .flat_map(|(y, line)| line.iter().enumerate().map(move |(x, sum)| (x, y, *sum)))
         .filter(|(_, _, sum)| sum[3] > 0.0)
         .collect();
     if known.is_empty() {
@@ -170,7 +257,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::super::geometry::{Fit, SizeRule};
-    use super::super::image::Size;
     use super::super::settings::Resolution;
     use super::*;
 

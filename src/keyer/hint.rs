@@ -20,6 +20,7 @@ use rayon::prelude::*;
 
 use super::error::Result;
 use super::image::Planes;
+use super::scratch::{Lease, Pool};
 use super::settings::HintChannel;
 
 /// Rec. 709 luminance of red, green and blue. Source: ITU-R BT.709-6, item 3.2.
@@ -37,17 +38,18 @@ const LUMINANCE: [f32; 3] = [0.2126, 0.7152, 0.0722];
 /// | Red, Luminance | alpha: there is no other | that | that |
 ///
 /// The luminance of a grey pixel is exactly its grey. Values are limited to 0..1; NaN becomes 0.
-/// Beside the hint stands what was read.
+/// Beside the hint stands what was read. The plane comes from `pool` and goes back to it.
 ///
 /// # Errors
 /// When the picture is empty or has another number of planes, or memory is short.
-pub fn hint_from_clip(
+pub fn hint_from_clip<'p>(
     clip: &Planes,
     channel: HintChannel,
     opaque: bool,
-) -> Result<(Planes, HintRead)> {
+    pool: &'p Pool,
+) -> Result<(Lease<'p>, HintRead)> {
     clip.check("hint", &[1, 3, 4], "1, 3 or 4")?;
-    let mut hint = Planes::try_new(clip.width(), clip.height(), 1)?;
+    let mut hint = pool.planes(clip.width(), clip.height(), 1)?;
     let read = source(clip, channel, opaque);
     match read {
         HintRead::Alpha => copy(clip.plane(clip.channels() - 1), &mut hint),
@@ -188,12 +190,18 @@ mod tests {
 
     use super::*;
 
+    static POOL: Pool = Pool::new(1 << 20);
+
     fn rgba(pixels: &[[f32; 4]]) -> Planes {
         Planes::from_interleaved(pixels.len(), 1, 4, &pixels.concat()).unwrap()
     }
 
     fn read(clip: &Planes, channel: HintChannel) -> Vec<f32> {
-        hint_from_clip(clip, channel, false).unwrap().0.into_vec()
+        hint_from_clip(clip, channel, false, &POOL)
+            .unwrap()
+            .0
+            .data()
+            .to_vec()
     }
 
     #[test]
@@ -207,9 +215,9 @@ mod tests {
         assert_eq!(read(&broken, HintChannel::Auto), [0.1, 0.7]);
         // The host's word is enough, whatever alpha and colour are like.
         let told = rgba(&[[0.2, 0.2, 0.2, 0.3], [0.0, 1.0, 0.0, 0.7]]);
-        let (hint, read) = hint_from_clip(&told, HintChannel::Auto, true).unwrap();
+        let (hint, read) = hint_from_clip(&told, HintChannel::Auto, true, &POOL).unwrap();
         assert_eq!(
-            (hint.into_vec(), read),
+            (hint.data().to_vec(), read),
             (vec![0.2, 0.7152], HintRead::Luminance)
         );
     }
@@ -237,12 +245,15 @@ mod tests {
     fn beside_a_coloured_picture_alpha_is_the_hint_though_it_is_the_same_everywhere() {
         for alpha in [0.0, 1.0] {
             let plate = rgba(&[[0.1, 0.6, 0.2, alpha], [0.7, 0.5, 0.4, alpha]]);
-            let (hint, read) = hint_from_clip(&plate, HintChannel::Auto, false).unwrap();
-            assert_eq!((hint.into_vec(), read), (vec![alpha; 2], HintRead::Alpha));
+            let (hint, read) = hint_from_clip(&plate, HintChannel::Auto, false, &POOL).unwrap();
+            assert_eq!(
+                (hint.data().to_vec(), read),
+                (vec![alpha; 2], HintRead::Alpha)
+            );
         }
         // A codec's noise is no colour.
         let coded = rgba(&[[0.01, 0.0, 0.02, 1.0], [0.98, 1.0, 0.97, 1.0]]);
-        let (hint, read) = hint_from_clip(&coded, HintChannel::Auto, false).unwrap();
+        let (hint, read) = hint_from_clip(&coded, HintChannel::Auto, false, &POOL).unwrap();
         assert_eq!(read, HintRead::Capped);
         assert!(hint.data()[0] < 0.02 && hint.data()[1] > 0.97);
     }
@@ -284,7 +295,7 @@ mod tests {
     #[test]
     fn other_clips_are_refused() {
         let two = Planes::new(2, 2, 2);
-        let error = hint_from_clip(&two, HintChannel::Auto, false).unwrap_err();
+        let error = hint_from_clip(&two, HintChannel::Auto, false, &POOL).unwrap_err();
         assert_eq!(error.code(), "picture.channels");
     }
 }

@@ -60,6 +60,7 @@ pub mod shape;
 pub mod source;
 pub mod status;
 pub mod steady;
+pub mod survey;
 
 pub use backing::Backing;
 pub use colour::{Encoding, Light};
@@ -73,7 +74,7 @@ pub use output::{Composition, Layers};
 pub use plate::{NetworkInput, Normalisation, prepare};
 pub use restore::{Predicted, Prediction};
 pub use scratch::{Lease, Pool};
-pub use screen::{Look, ScreenPlate, detect, hint_from_screen, screen_plate, typical};
+pub use screen::{Look, Overview, ScreenPlate, detect, hint_from_screen, screen_plate, typical};
 pub use settings::{
     Association, DespillMethod, Detail, FinishSettings, HintChannel, HintMissing, HintSource,
     MatteShape, OnFailure, Output, OutputColour, PixelScale, Resolution, Screen, ScreenColour,
@@ -82,3 +83,4 @@ pub use settings::{
 pub use shape::{HintShape, hold_to_masks};
 pub use source::{Plate, PlateRows};
 pub use steady::{Neighbour, Sight, steady};
+pub use survey::Survey;

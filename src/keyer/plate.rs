@@ -5,10 +5,11 @@ use rayon::prelude::*;
 use super::colour::Light;
 use super::error::{Error, Result};
 use super::geometry::Geometry;
-use super::image::Planes;
+use super::image::{Planes, Size};
 use super::resample::{Kernel, Resampler, RowScratch, Source};
-use super::scratch::Pool;
+use super::scratch::{Lease, Pool};
 use super::settings::Screen;
+use super::survey::{Target, sweep};
 
 /// How a model wants its colours scaled: `(value - mean) / std`, on sRGB-encoded red, green, blue.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -129,61 +130,106 @@ pub fn prepare(
     pool: &Pool,
 ) -> Result<NetworkInput> {
     plate.check("plate", &[3], "3")?;
-    hint.check("hint", &[1], "1")?;
     plate.check_size("plate", geometry.plate)?;
-    hint.check_size("hint", geometry.plate)?;
-    normalisation.check()?;
+    let (resampler, mut colours) = Colours::room(geometry, pool)?;
+    let target = Target {
+        resampler: &resampler,
+        out: colours.planes(),
+        stride: geometry.network.width,
+    };
+    sweep(plate, light.encoding(), geometry.plate, vec![target], None);
+    colours.input(hint, exchange, normalisation)
+}
 
-    let (width, height) = (geometry.network.width, geometry.network.height);
-    let content = geometry.content;
-    let resampler = Resampler::new(Kernel::Triangle, geometry.plate, content);
-    let order = exchange.exchange();
-    let source = [
-        Source::plane(plate, order[0]),
-        Source::plane(plate, order[1]),
-        Source::plane(plate, order[2]),
-        Source::plane(hint, 0),
-    ];
+/// A plate as the network sees it, before colours are exchanged and normalised, and without a hint.
+#[derive(Debug)]
+pub struct Colours<'p> {
+    geometry: Geometry,
+    /// Of the network's size: red, green and blue over the content, sRGB-encoded, and room for the
+    /// hint.
+    planes: Lease<'p>,
+}
 
-    let mut input = pool.planes(width, height, 4)?.into_planes();
-    let [red, green, blue, alpha] = input.planes_mut();
-    red.par_chunks_exact_mut(width)
-        .zip(green.par_chunks_exact_mut(width))
-        .zip(blue.par_chunks_exact_mut(width))
-        .zip(alpha.par_chunks_exact_mut(width))
-        .enumerate()
-        .for_each_init(
-            RowScratch::default,
-            |scratch, (y, (((red, green), blue), alpha))| {
-                let row = y.min(content.height - 1);
-                let mut rows = [red, green, blue, alpha];
-                resampler.row(
-                    source,
-                    row,
-                    scratch,
-                    rows.each_mut().map(|row| &mut row[..content.width]),
-                    finite,
-                );
-                for (channel, row) in rows[..3].iter_mut().enumerate() {
-                    let row = &mut row[..content.width];
-                    light.row_to_srgb(row);
-                    let mean = normalisation.mean[channel];
-                    let inverse = 1.0 / normalisation.std[channel];
-                    for value in row {
-                        *value = (normalisation.shown(*value) - mean) * inverse;
+impl<'p> Colours<'p> {
+    /// Room for a plate's colours, and the way to them.
+    pub(super) fn room(geometry: &Geometry, pool: &'p Pool) -> Result<(Resampler, Self)> {
+        let Size { width, height } = geometry.network;
+        let colours = Self {
+            geometry: *geometry,
+            planes: pool.planes(width, height, 4)?,
+        };
+        let resampler = Resampler::new(Kernel::Triangle, geometry.plate, geometry.content);
+        Ok((resampler, colours))
+    }
+
+    /// The three planes, to write.
+    pub(super) fn planes(&mut self) -> [&mut [f32]; 3] {
+        let [red, green, blue, _] = self.planes.planes_mut();
+        [red, green, blue]
+    }
+
+    /// The network's input: exchanged, normalised, with the hint (one plane of the plate's size)
+    /// and the borders, as [`prepare`] says.
+    ///
+    /// # Errors
+    /// When the hint is not that, or the normalisation cannot be used.
+    pub fn input(
+        self,
+        hint: &Planes,
+        exchange: Screen,
+        normalisation: &Normalisation,
+    ) -> Result<NetworkInput> {
+        let geometry = self.geometry;
+        hint.check("hint", &[1], "1")?;
+        hint.check_size("hint", geometry.plate)?;
+        normalisation.check()?;
+        let content = geometry.content;
+        let Size { width, height } = geometry.network;
+        let resampler = Resampler::new(Kernel::Triangle, geometry.plate, content);
+        let hint = Source::plane(hint, 0);
+        let mut input = self.planes.into_planes();
+        let [red, green, blue, alpha] = input.planes_mut();
+        red.par_chunks_exact_mut(width)
+            .zip(green.par_chunks_exact_mut(width))
+            .zip(blue.par_chunks_exact_mut(width))
+            .zip(alpha.par_chunks_exact_mut(width))
+            .take(content.height)
+            .enumerate()
+            .for_each_init(
+                RowScratch::default,
+                |scratch, (y, (((red, green), blue), alpha))| {
+                    resampler.row([hint], y, scratch, [&mut alpha[..content.width]], finite);
+                    match exchange {
+                        Screen::Green => {}
+                        Screen::Blue => green.swap_with_slice(blue),
+                        Screen::Red => green.swap_with_slice(red),
                     }
-                }
-                for row in rows {
-                    let last = row[content.width - 1];
-                    row[content.width..].fill(last);
-                }
-            },
-        );
-    Ok(NetworkInput {
-        height,
-        width,
-        data: input.into_vec(),
-    })
+                    let mut rows = [red, green, blue, alpha];
+                    for (channel, row) in rows[..3].iter_mut().enumerate() {
+                        let mean = normalisation.mean[channel];
+                        let inverse = 1.0 / normalisation.std[channel];
+                        for value in &mut row[..content.width] {
+                            *value = (normalisation.shown(*value) - mean) * inverse;
+                        }
+                    }
+                    for row in rows {
+                        let last = row[content.width - 1];
+                        row[content.width..].fill(last);
+                    }
+                },
+            );
+        let last = (content.height - 1) * width..content.height * width;
+        for plane in input.planes_mut::<4>() {
+            for y in content.height..height {
+                plane.copy_within(last.clone(), y * width);
+            }
+        }
+        Ok(NetworkInput {
+            height,
+            width,
+            data: input.into_vec(),
+        })
+    }
 }
 
 #[cfg(test)]

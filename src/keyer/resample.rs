@@ -12,9 +12,13 @@
 //! own: first down the columns, then across with the four planes side by side. Rows therefore are
 //! the same whoever asks for them, and each costs the same.
 
+mod flow;
+
 use rayon::prelude::*;
 
 use super::image::{Planes, Size};
+
+pub(super) use flow::Flow;
 
 /// Which weights are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,6 +190,16 @@ impl Resampler {
         }
     }
 
+    /// Values in a row of the result.
+    pub(super) fn width(&self) -> usize {
+        self.to.width
+    }
+
+    /// Rows of the result.
+    pub(super) fn height(&self) -> usize {
+        self.to.height
+    }
+
     /// Makes row `y` of the result for up to four planes at once. `map` is applied to every
     /// sample before it is weighed.
     ///
@@ -302,6 +316,32 @@ pub fn resize_into(planes: &Planes, out: &mut Planes, kernel: Kernel) {
             .enumerate()
             .for_each_init(RowScratch::default, |scratch, (y, row)| {
                 resampler.row([source], y, scratch, [row], |value| value);
+            });
+    }
+}
+
+/// As [`resize_into`] for a picture that becomes larger, with something done to every value of the
+/// result: across first, since there are few rows yet, and then down.
+///
+/// # Panics
+/// As [`resize_into`].
+pub(super) fn enlarge_into(
+    planes: &Planes,
+    out: &mut Planes,
+    kernel: Kernel,
+    finish: impl Fn(f32) -> f32 + Sync,
+) {
+    let (from, to) = (planes.size(), out.size());
+    let wide = resize(planes, Size::new(to.width, from.height), kernel);
+    let resampler = Resampler::new(kernel, wide.size(), to);
+    for channel in 0..planes.channels() {
+        let source = Source::plane(&wide, channel);
+        out.plane_mut(channel)
+            .par_chunks_exact_mut(to.width)
+            .enumerate()
+            .for_each(|(y, row)| {
+                resampler.down(&source, y, row, |value| value);
+                row.iter_mut().for_each(|value| *value = finish(*value));
             });
     }
 }

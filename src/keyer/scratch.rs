@@ -70,6 +70,11 @@ impl Pool {
         })
     }
 
+    /// A picture that was taken from the store and kept, as one that gives itself back again.
+    pub fn lease(&self, planes: Planes) -> Lease<'_> {
+        Lease { planes, pool: self }
+    }
+
     /// Returns every idle buffer to the system.
     pub fn purge(&self) {
         *self.lock() = Idle::default();

@@ -140,8 +140,8 @@ fn along_both(
     Ok(())
 }
 
-/// Rows become columns, in blocks that stay in the cache.
-fn transpose(from: &Planes, to: &mut Planes) {
+/// Rows become columns, in blocks that stay in the cache. One plane.
+pub(super) fn transpose(from: &Planes, to: &mut Planes) {
     const BLOCK: usize = 16;
     let (width, height) = (from.width(), from.height());
     let source = from.data();

@@ -2,11 +2,11 @@
 
 use ofx::Effect;
 
-use super::fetch::{self, RGB};
+use super::fetch::Reader;
 use super::parameters::{SCREEN_MEASURE, SCREEN_PICK};
 use super::{SOURCE, Settings, colour, frame, guides};
 use crate::error::{Error, Result};
-use crate::keyer::{self, Look, ScreenMeasure};
+use crate::keyer::{self, Look, Overview, ScreenMeasure};
 use crate::network::Service;
 
 /// Measures the plate at a frame and stores what most of its screen has, in the Source clip's own
@@ -27,11 +27,10 @@ pub(super) fn store_screen(effect: Effect<'_>, time: f64) -> Result<()> {
     let bounds = placed.view.bounds();
     let encoding = colour::reading(effect, &settings, placed.view.depth())?.encoding;
     let found = Service::global().install(|| {
-        let plate = fetch::read(&placed, &placed.grid, bounds, bounds, &RGB)?;
-        let plate = encoding.plate(plate);
+        let plate = Reader::new(&placed, &placed.grid, bounds, bounds);
+        let overview = Overview::of_rows(&plate, encoding, frame::size(bounds))?;
         let look = Look {
-            plate: &plate,
-            light: encoding.light(),
+            plate: &overview,
             picked: None,
             taken: None,
         };

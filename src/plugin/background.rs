@@ -5,9 +5,10 @@ use rayon::prelude::*;
 
 use super::fetch::{self, Placed};
 use super::frame::Frame;
+use super::render::SCRATCH;
 use super::{BACKGROUND, guides};
 use crate::error::{Error, Result};
-use crate::keyer::{Output, Planes};
+use crate::keyer::{Lease, Output};
 
 /// The Bg clip's picture, as the host gave it.
 pub(super) struct BackgroundImage<'a> {
@@ -56,30 +57,31 @@ impl<'a> BackgroundImage<'a> {
 impl Background<'_> {
     /// Over the frame, in linear light and over black: where the clip has no pixels, and where it is
     /// transparent, there is nothing behind the subject.
-    pub(super) fn read(&self, frame: &Frame<'_>) -> Result<Planes> {
+    pub(super) fn read(&self, frame: &Frame<'_>) -> Result<Lease<'static>> {
+        let (grid, region) = (&frame.grid, frame.region);
         let channels = &Channel::RGBA;
-        let mut all = fetch::read(
-            &self.placed,
-            &frame.grid,
-            frame.region,
-            frame.frame,
-            channels,
-        )?;
-        let mut out = Planes::try_new(all.width(), all.height(), 3)?;
-        let width = all.width();
-        let [red, green, blue, alpha] = all.planes_mut();
-        if width > 0 {
-            red.par_chunks_mut(width)
-                .zip(green.par_chunks_mut(width))
-                .zip(blue.par_chunks_mut(width))
-                .for_each(|((red, green), blue)| frame.encoding.rows_to_linear([red, green, blue]));
+        let mut all = fetch::read(&self.placed, grid, region, frame.frame, channels, &SCRATCH)?;
+        let (width, height) = (all.width(), all.height());
+        let mut out = SCRATCH.planes(width, height, 3)?;
+        if out.size().is_empty() {
+            return Ok(out);
         }
-        for (channel, plane) in [red, green, blue].into_iter().enumerate() {
-            let values = plane.iter().zip(alpha.iter());
-            for (out, (value, alpha)) in out.plane_mut(channel).iter_mut().zip(values) {
+        let [red, green, blue, alpha] = all.planes_mut();
+        red.par_chunks_mut(width)
+            .zip(green.par_chunks_mut(width))
+            .zip(blue.par_chunks_mut(width))
+            .for_each(|((red, green), blue)| frame.encoding.rows_to_linear([red, green, blue]));
+        let over_black = |out: &mut [f32], plane: &[f32], alpha: &[f32]| {
+            for (out, (value, alpha)) in out.iter_mut().zip(plane.iter().zip(alpha)) {
                 let value = if self.straight { value * alpha } else { *value };
                 *out = if value.is_finite() { value } else { 0.0 };
             }
+        };
+        for (plane, out) in [red, green, blue].into_iter().zip(out.planes_mut::<3>()) {
+            out.par_chunks_mut(width)
+                .zip(plane.par_chunks(width))
+                .zip(alpha.par_chunks(width))
+                .for_each(|((out, plane), alpha)| over_black(out, plane, alpha));
         }
         Ok(out)
     }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use super::sampler::Sampler;
-use crate::keyer::{Planes, PlateRows, Result};
+use crate::keyer::{Lease, Planes, PlateRows, Pool, Result};
 
 /// How pixels lie in canonical coordinates.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,20 +70,22 @@ pub(super) struct Placed<'a> {
 /// outermost pixels. Both are in the pixels of `grid`, and `frame` holds `region`.
 ///
 /// A clip on another pixel grid (another proxy scale or pixel aspect) is sampled at the canonical
-/// position of each pixel.
+/// position of each pixel. The planes come from `pool` and go back to it.
 ///
 /// # Errors
 /// [`Error::Memory`](crate::keyer::Error::Memory).
-pub(super) fn read(
+pub(super) fn read<'p>(
     image: &Placed<'_>,
     grid: &Grid,
     region: RectI,
     frame: RectI,
     channels: &[Channel],
-) -> Result<Planes> {
+    pool: &'p Pool,
+) -> Result<Lease<'p>> {
     let (width, height) = size(frame);
-    let mut planes = Planes::try_new(width, height, channels.len())?;
+    let mut planes = pool.planes(width, height, channels.len())?;
     if region.is_empty() {
+        planes.data_mut().fill(0.0);
         return Ok(planes);
     }
     let sampler = (!image.grid.same(grid)).then(|| Sampler::new(image, grid, region, channels));

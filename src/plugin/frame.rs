@@ -1,16 +1,20 @@
 //! The pictures of one frame, where they lie, and how they are read.
 
+use std::borrow::Cow;
+
 use ofx::{Channel, Components, Depth, ImageView, RectI};
+use rayon::prelude::*;
 
 use super::Settings;
 use super::background::Background;
-use super::fetch::{self, Grid, Placed, RGB};
+use super::fetch::{self, Grid, Placed, RGB, Reader};
 use super::guides::{Guide, Guides};
+use super::render::SCRATCH;
 use super::stages::Stages;
 use crate::error::{Error, Result};
 use crate::keyer::{
-    self, Encoding, HintChannel, HintRead, HintSource, Light, Look, OutputColour, PixelScale,
-    Planes, Screen, ScreenPlate, Size,
+    self, Encoding, HintChannel, HintRead, HintSource, Lease, Light, Look, OutputColour, Overview,
+    PixelScale, Planes, Screen, ScreenPlate, Size,
 };
 
 /// Plate and hint of one frame, and the pixels that are wanted of them.
@@ -35,7 +39,7 @@ pub(super) struct Frame<'a> {
 /// What the network is told about the plate.
 pub(super) struct Told {
     /// The hint, over the frame.
-    pub(super) hint: Planes,
+    pub(super) hint: Lease<'static>,
     /// The screen's colour, where it was needed or named.
     pub(super) screen: Option<Screen>,
     /// Where the hint comes from, in words.
@@ -45,36 +49,62 @@ pub(super) struct Told {
 /// The masks over the frame, 0..1, where they are connected.
 #[derive(Debug, Default)]
 pub(super) struct Masks {
-    pub(super) inside: Option<Planes>,
-    pub(super) outside: Option<Planes>,
+    pub(super) inside: Option<Lease<'static>>,
+    pub(super) outside: Option<Lease<'static>>,
 }
+
+/// Values that one task works on.
+const CHUNK: usize = 1 << 16;
 
 impl Masks {
     /// Holds a hint over the frame to them.
     fn hold(&self, hint: &mut [f32]) {
-        let inside = self.inside.as_ref().map(Planes::data);
-        let outside = self.outside.as_ref().map(Planes::data);
-        keyer::hold_to_masks(hint, inside, outside);
+        let [inside, outside] =
+            [&self.inside, &self.outside].map(|mask| mask.as_ref().map(|mask| mask.data()));
+        if inside.is_none() && outside.is_none() {
+            return;
+        }
+        hint.par_chunks_mut(CHUNK)
+            .enumerate()
+            .for_each(|(chunk, hint)| {
+                let start = chunk * CHUNK;
+                let part = start..start + hint.len();
+                keyer::hold_to_masks(
+                    hint,
+                    inside.map(|mask| &mask[part.clone()]),
+                    outside.map(|mask| &mask[part.clone()]),
+                );
+            });
     }
 
     /// What surely is no screen: what the hint covers, and what either mask does.
-    pub(super) fn taken(&self, hint: Option<&Planes>) -> Option<Planes> {
-        let mut all: Option<Planes> = None;
-        for one in [hint, self.inside.as_ref(), self.outside.as_ref()]
+    pub(super) fn taken<'a>(&'a self, hint: Option<&'a Planes>) -> Option<Cow<'a, Planes>> {
+        let mut all: Option<Cow<'a, Planes>> = None;
+        for one in [hint, self.inside.as_deref(), self.outside.as_deref()]
             .into_iter()
             .flatten()
         {
-            match &mut all {
-                None => all = Some(one.clone()),
-                Some(all) => {
-                    for (all, one) in all.data_mut().iter_mut().zip(one.data()) {
+            let Some(all) = &mut all else {
+                all = Some(Cow::Borrowed(one));
+                continue;
+            };
+            let values = all.to_mut().data_mut().par_chunks_mut(CHUNK);
+            values
+                .zip(one.data().par_chunks(CHUNK))
+                .for_each(|(all, one)| {
+                    for (all, one) in all.iter_mut().zip(one) {
                         *all = all.max(*one);
                     }
-                }
-            }
+                });
         }
         all
     }
+}
+
+/// Whether a picture has one value and no other.
+fn is_everywhere(value: f32, picture: &[f32]) -> bool {
+    let same = |values: &[f32]| values.iter().fold(true, |same, v| same & (*v == value));
+    picture.par_chunks(1 << 12).all(same)
 }
 
 /// A colour of the Source clip as the keyer holds the plate's.
@@ -142,33 +172,42 @@ impl Frame<'_> {
         .into())
     }
 
+    /// The plate's rows, to be read where they are wanted: red, green and blue as they are in the
+    /// clip.
+    pub(super) fn reader(&self) -> Reader<'_> {
+        Reader::new(&self.plate, &self.grid, self.region, self.frame)
+    }
+
     /// The plate as the network's side looks at it: red, green and blue, as
     /// [`Encoding::light`] says of its encoding.
-    pub(super) fn plate(&self) -> Result<Planes> {
-        let plate = self.plate_as_it_is()?;
-        Ok(self.stages.time("decode", || self.encoding.plate(plate)))
+    pub(super) fn plate(&self) -> Result<Lease<'static>> {
+        self.plate_in(self.held())
     }
 
     /// How [`plate`](Self::plate) is encoded.
     pub(super) fn held(&self) -> Encoding {
-        match self.encoding.light() {
-            Light::Srgb => Encoding::Srgb,
-            Light::Linear => Encoding::Linear,
-        }
+        self.encoding.light().encoding()
     }
 
     /// The plate as what is written is encoded.
-    pub(super) fn plate_as_written(&self) -> Result<Planes> {
-        let plate = self.plate_as_it_is()?;
-        Ok(self
-            .stages
-            .time("decode", || self.encoding.convert(plate, self.written())))
+    pub(super) fn plate_as_written(&self) -> Result<Lease<'static>> {
+        self.plate_in(self.written())
     }
 
-    fn plate_as_it_is(&self) -> Result<Planes> {
-        Ok(self.stages.time("read", || {
-            fetch::read(&self.plate, &self.grid, self.region, self.frame, &RGB)
-        })?)
+    fn plate_in(&self, encoding: Encoding) -> Result<Lease<'static>> {
+        let plate = self.stages.time("read", || {
+            let (grid, pool) = (&self.grid, &*SCRATCH);
+            fetch::read(&self.plate, grid, self.region, self.frame, &RGB, pool)
+        })?;
+        Ok(self.stages.time("decode", || {
+            SCRATCH.lease(self.encoding.convert(plate.into_planes(), encoding))
+        }))
+    }
+
+    /// A small copy of the plate, in which the screen is looked for.
+    fn overview(&self) -> Result<Overview> {
+        let look = || Overview::of_rows(&self.reader(), self.encoding, size(self.frame));
+        Ok(self.stages.time("read", look)?)
     }
 
     /// How what is written is encoded.
@@ -179,9 +218,17 @@ impl Frame<'_> {
         }
     }
 
+    /// Whether [`told`](Self::told) looks for the screen in the plate.
+    pub(super) fn looks_for_screen(&self, screen: bool) -> bool {
+        let given =
+            self.guides.hint.is_some() || self.settings.hint_source == HintSource::SourceAlpha;
+        !given || screen && self.settings.screen.named().is_none()
+    }
+
     /// The hint as the network sees it, and the screen's colour where it is named, where the hint is
-    /// made from it, or where `screen` asks for it.
-    pub(super) fn told(&self, plate: &Planes, screen: bool) -> Result<Told> {
+    /// made from it, or where `screen` asks for it. `overview` is the plate's, where it is there
+    /// already.
+    pub(super) fn told(&self, overview: Option<Overview>, screen: bool) -> Result<Told> {
         let masks = self.masks()?;
         let given = match self.given_hint()? {
             None => None,
@@ -191,30 +238,38 @@ impl Frame<'_> {
                 Some((hint, words))
             }
         };
-        let known = self.settings.screen.named();
-        let found = match known {
-            None if screen || given.is_none() => {
-                let hint = given.as_ref().map(|(hint, _)| hint);
-                let taken = masks.taken(hint);
-                Some(keyer::detect(&self.look(plate, taken.as_ref()))?)
-            }
+        let overview = match overview {
+            None if self.looks_for_screen(screen) => Some(self.overview()?),
             known => known,
         };
-        let (hint, mut words) = match (given, found) {
+        let named = self.settings.screen.named();
+        let found = match (named, &overview) {
+            (None, Some(overview)) if screen || given.is_none() => {
+                let hint = given.as_ref().map(|(hint, _)| &**hint);
+                let taken = masks.taken(hint);
+                Some(keyer::detect(&self.look(overview, taken.as_deref()))?)
+            }
+            (known, _) => known,
+        };
+        let (hint, mut words) = match (given, overview) {
             (Some(given), _) => given,
-            (None, colour) => {
+            (None, overview) => {
+                let overview = match overview {
+                    Some(overview) => overview,
+                    None => self.overview()?,
+                };
                 // Without a given hint the colour has just been found.
-                let colour = colour.unwrap_or(Screen::Green);
+                let colour = found.unwrap_or(Screen::Green);
                 let taken = masks.taken(None);
-                let look = self.look(plate, taken.as_ref());
-                let mut hint = keyer::hint_from_screen(&look, colour)?;
+                let look = self.look(&overview, taken.as_deref());
+                let mut hint = keyer::hint_from_screen(&look, colour, &SCRATCH)?;
                 self.settings.shape.apply(&mut hint, self.scale)?;
                 masks.hold(hint.data_mut());
                 (hint, "keyed from the screen".to_owned())
             }
         };
-        if let Some((first, rest)) = hint.data().split_first()
-            && rest.iter().all(|value| value == first)
+        if let Some(first) = hint.data().first()
+            && is_everywhere(*first, hint.data())
         {
             words.push_str(&format!(", which is {first} everywhere"));
         }
@@ -233,11 +288,11 @@ impl Frame<'_> {
     /// # Errors
     /// When the plate shows no screen to speak of.
     pub(super) fn clean_plate(&self) -> Result<(ScreenPlate, Screen)> {
-        let plate = self.plate()?;
+        let overview = self.overview()?;
         let masks = self.masks()?;
         let hint = self.given_hint()?.map(|(hint, _)| hint);
-        let taken = masks.taken(hint.as_ref());
-        let look = self.look(&plate, taken.as_ref());
+        let taken = masks.taken(hint.as_deref());
+        let look = self.look(&overview, taken.as_deref());
         let screen = match self.settings.screen.named() {
             Some(screen) => screen,
             None => keyer::detect(&look)?,
@@ -253,10 +308,9 @@ impl Frame<'_> {
     }
 
     /// How the screen is looked at.
-    pub(super) fn look<'b>(&self, plate: &'b Planes, taken: Option<&'b Planes>) -> Look<'b> {
+    pub(super) fn look<'b>(&self, plate: &'b Overview, taken: Option<&'b Planes>) -> Look<'b> {
         Look {
             plate,
-            light: self.encoding.light(),
             picked: self
                 .settings
                 .picked()
@@ -279,7 +333,7 @@ impl Frame<'_> {
 
     /// The hint that somebody gave, over the frame, and where it comes from: the Hint clip, or the
     /// plate's own alpha.
-    fn given_hint(&self) -> Result<Option<(Planes, String)>> {
+    fn given_hint(&self) -> Result<Option<(Lease<'static>, String)>> {
         if let Some(guide) = &self.guides.hint {
             let (hint, read) = self.mask(guide, self.settings.hint_channel)?;
             let of_frame = guide
@@ -304,7 +358,7 @@ impl Frame<'_> {
     }
 
     /// A guide as a plane of 0..1 over the frame, and what of it was read.
-    fn mask(&self, guide: &Guide<'_>, choice: HintChannel) -> Result<(Planes, HintRead)> {
+    fn mask(&self, guide: &Guide<'_>, choice: HintChannel) -> Result<(Lease<'static>, HintRead)> {
         let image = &guide.placed;
         let channels = fetch::hint_channels(image.view.components());
         self.limited(image, channels, choice, guide.opaque)
@@ -316,12 +370,13 @@ impl Frame<'_> {
         channels: &[Channel],
         choice: HintChannel,
         opaque: bool,
-    ) -> Result<(Planes, HintRead)> {
+    ) -> Result<(Lease<'static>, HintRead)> {
         // Which channel speaks is decided on the clip's own pixels: the nothing around a small
         // clip would make an alpha that is solid everywhere look as if it said something.
         let bounds = image.view.bounds();
-        let own = fetch::read(image, &image.grid, bounds, bounds, channels)?;
-        let (hint, read) = keyer::hint_from_clip(&own, choice, opaque)?;
+        let own = fetch::read(image, &image.grid, bounds, bounds, channels, &SCRATCH)?;
+        let (hint, read) = keyer::hint_from_clip(&own, choice, opaque, &SCRATCH)?;
+        drop(own);
         if bounds == self.frame && image.grid == self.grid {
             return Ok((hint, read));
         }
@@ -340,7 +395,8 @@ impl Frame<'_> {
             grid: image.grid,
         };
         let alpha = &[Channel::Alpha];
-        let hint = fetch::read(&placed, &self.grid, self.region, self.frame, alpha)?;
+        let (grid, region, frame) = (&self.grid, self.region, self.frame);
+        let hint = fetch::read(&placed, grid, region, frame, alpha, &SCRATCH)?;
         Ok((hint, read))
     }
 

@@ -23,8 +23,8 @@ use super::status::{self, Report};
 use super::{OUTPUT, SOURCE, Settings, region};
 use crate::error::{Error, Result};
 use crate::keyer::{
-    self, Backing, Bounds, Composition, Enlarged, Geometry, Guide, HintSource, Layers, OnFailure,
-    Output, PixelScale, Planes, Plate, Pool, Predicted, Screen, ScreenPlate, Upsampling,
+    self, Backing, Bounds, Composition, Enlarged, Geometry, Guide, HintSource, Layers, Lease,
+    OnFailure, Output, PixelScale, Plate, Pool, Predicted, Screen, ScreenPlate, Survey, Upsampling,
 };
 use crate::network::{Answer, Model, Request, Service};
 
@@ -227,7 +227,7 @@ enum Picture {
     /// The key of an answer.
     Key(Box<Finish>),
     /// A hint over the frame.
-    Hint(Planes),
+    Hint(Lease<'static>),
     /// The screen over the frame.
     Screen(ScreenPlate),
 }
@@ -324,10 +324,7 @@ impl Finish {
 impl Shown {
     /// The hint alone: made without a model, so that it can be seen where none works.
     fn hint(frame: &Frame<'_>, service: &Service) -> Result<Self> {
-        let told = service.install(|| {
-            let plate = frame.plate()?;
-            frame.stages.time("hint", || frame.told(&plate, false))
-        })?;
+        let told = service.install(|| frame.stages.time("hint", || frame.told(None, false)))?;
         Ok(Self {
             picture: Picture::Hint(told.hint),
             report: Self::unused("the hint", frame.reading(told.screen, &told.words)),
@@ -520,25 +517,21 @@ impl Network {
         // Another picture is on its way: what was kept for the last one's sliders is better used
         // for this one.
         drop(ENLARGED.lock().take());
-        let (input, screen, exchange, hint) = service.install(|| {
-            let plate = frame.plate()?;
-            let told = frame.stages.time("hint", || frame.told(&plate, true))?;
+        let (input, samples, screen, exchange, hint) = service.install(|| {
+            // In one pass: the plate is large, and lies in the host's memory.
+            let survey = frame.stages.time("read", || {
+                let (rows, overview) = (frame.reader(), frame.looks_for_screen(true));
+                Survey::new(&rows, frame.encoding, &self.geometry, overview, &SCRATCH)
+            })?;
+            let told = || frame.told(survey.overview, true);
+            let told = frame.stages.time("hint", told)?;
             // It was asked for, so that it is there.
             let screen = told.screen.unwrap_or(Screen::Green);
             let exchange = self.exchange(screen);
-            let prepare = || {
-                keyer::prepare(
-                    &plate,
-                    &told.hint,
-                    &self.geometry,
-                    frame.encoding.light(),
-                    exchange,
-                    &self.model.normalisation,
-                    &SCRATCH,
-                )
-            };
+            let normalisation = &self.model.normalisation;
+            let prepare = || survey.colours.input(&told.hint, exchange, normalisation);
             let input = frame.stages.time("prepare", prepare)?;
-            Ok::<_, Error>((input, screen, exchange, told.words))
+            Ok::<_, Error>((input, survey.samples, screen, exchange, told.words))
         })?;
         let request = Request {
             model: &self.model,
@@ -551,13 +544,10 @@ impl Network {
             .stages
             .time("network", || service.predict(&request, patience))?;
         SCRATCH.give(input.data);
-        // Read anew: kept while the network works, the plate would be the most that a frame needs.
         let alpha = &outcome.prediction.alpha;
-        let backing = service.install(|| {
-            let plate = frame.plate()?;
-            let look = || Backing::new(&plate, frame.held(), alpha, &self.geometry);
-            Ok::<_, Error>(frame.stages.time("backing", look)?)
-        })?;
+        let look = || Backing::of(&samples, alpha, &self.geometry);
+        let backing = service.install(|| Ok::<_, Error>(frame.stages.time("backing", look)?))?;
+        drop(samples);
         let mut device = outcome.device.name().to_owned();
         for note in &outcome.notes {
             device.push_str("; ");
@@ -622,7 +612,9 @@ fn write(frame: &Frame<'_>, shown: &Shown, window: RectI, rows: Vec<RowMut<'_>>)
                 true => frame.masks()?,
                 false => Masks::default(),
             };
-            Some(key.held_to(masks.inside, masks.outside)?)
+            let [inside, outside] =
+                [masks.inside, masks.outside].map(|mask| mask.map(Lease::into_planes));
+            Some(key.held_to(inside, outside)?)
         }
     };
     let plate = match mode {
@@ -635,17 +627,17 @@ fn write(frame: &Frame<'_>, shown: &Shown, window: RectI, rows: Vec<RowMut<'_>>)
     };
     // A stored prediction comes without its hint, which Status holds it against.
     let hint = match mode {
-        Output::Status => Some(frame.told(&frame.plate()?, false)?.hint),
+        Output::Status => Some(frame.told(None, false)?.hint),
         _ => None,
     };
     let layers = Layers {
         key: key.as_ref(),
-        plate: plate.as_ref(),
+        plate: plate.as_deref(),
         hint: match &shown.picture {
             Picture::Hint(hint) => Some(hint),
-            _ => hint.as_ref(),
+            _ => hint.as_deref(),
         },
-        background: background.as_ref(),
+        background: background.as_deref(),
         screen: match &shown.picture {
             Picture::Screen(screen) => Some(screen),
             _ => None,

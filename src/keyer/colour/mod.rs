@@ -90,6 +90,14 @@ pub enum Light {
 }
 
 impl Light {
+    /// The encoding of planes that are held so.
+    pub const fn encoding(self) -> Encoding {
+        match self {
+            Self::Srgb => Encoding::Srgb,
+            Self::Linear => Encoding::Linear,
+        }
+    }
+
     /// Encodes a row with sRGB's curve, unless it is already; values below 0 become 0, as in the
     /// original engine.
     pub fn row_to_srgb(self, row: &mut [f32]) {

@@ -4,11 +4,12 @@ use rayon::prelude::*;
 
 use super::super::despeckle::regions::{self, Core};
 use super::super::error::Result;
-use super::super::image::Planes;
-use super::super::resample::{Kernel, resize, resize_into};
+use super::super::image::{Planes, Size};
+use super::super::resample::{Kernel, enlarge_into, resize};
+use super::super::scratch::{Lease, Pool};
 use super::super::settings::Screen;
 use super::plate::Model;
-use super::{Look, Small, Typical, blurred, excess, garbage, pixel, purity};
+use super::{Look, Small, Typical, blurred, excess, garbage, purity};
 
 /// A pixel that has lost this part of what the screen has is surely not screen.
 pub(super) const SUBJECT: f32 = 0.7;
@@ -24,13 +25,15 @@ const SCREEN: f32 = 0.25;
 /// one part in a hundred of the picture's long side. What is beyond the screen's edge is left out
 /// as far as it can be told from the subject (`garbage` has the rules).
 ///
+/// The plane comes from `pool` and goes back to it.
+///
 /// # Errors
-/// When the plate is empty or has other planes than three, or memory is short;
+/// When what is taken is not of the plate's size, or memory is short;
 /// [`ScreenPick`](super::super::Error::ScreenPick) for a picked colour that no such screen has.
-pub fn hint_from_screen(look: &Look<'_>, screen: Screen) -> Result<Planes> {
+pub fn hint_from_screen<'p>(look: &Look<'_>, screen: Screen, pool: &'p Pool) -> Result<Lease<'p>> {
     look.check()?;
-    let plate = look.plate;
-    let mut hint = Planes::try_new(plate.width(), plate.height(), 1)?;
+    let Size { width, height } = look.plate.size;
+    let mut hint = pool.planes(width, height, 1)?;
     let small = Small::new(look, screen);
     let Some(typical) = Typical::of(&small, look.picked(), screen)? else {
         // No screen to speak of: all of it is subject.
@@ -40,19 +43,23 @@ pub fn hint_from_screen(look: &Look<'_>, screen: Screen) -> Result<Planes> {
     let size = small.picture.size();
     let around = Model::fit(&small, &typical).colours;
     let around = resize(&around, size, Kernel::Triangle);
-    let subject = (0..size.area())
-        .map(|i| {
-            let here = pixel(&around, i);
-            // Where nothing was seen of the screen the model may be far off; it never takes a pixel
-            // for screen that most of the screen is nothing like.
-            let pure = purity(here, screen).max(0.5 * typical.purity);
-            let strong = excess(here, screen).max(0.25 * typical.excess);
-            let pure = small.purity.data()[i] / pure;
-            let strong = small.excess.data()[i] / strong;
-            1.0 - pure.min(strong)
-        })
-        .collect();
-    let mut subject = Planes::of_exact(size.width, size.height, 1, subject);
+    let mut subject = Planes::new(size.width, size.height, 1);
+    subject
+        .data_mut()
+        .par_chunks_exact_mut(size.width)
+        .enumerate()
+        .for_each(|(y, row)| {
+            let [red, green, blue] = [0, 1, 2].map(|channel| around.row(channel, y));
+            let (pure, strong) = (small.purity.row(0, y), small.excess.row(0, y));
+            for (x, out) in row.iter_mut().enumerate() {
+                let here = [red[x], green[x], blue[x]];
+                // Where nothing was seen of the screen the model may be far off; it never takes a
+                // pixel for screen that most of the screen is nothing like.
+                let pure = pure[x] / purity(here, screen).max(0.5 * typical.purity);
+                let strong = strong[x] / excess(here, screen).max(0.25 * typical.excess);
+                *out = 1.0 - pure.min(strong);
+            }
+        });
     garbage::cut(&mut subject, SUBJECT);
 
     let unit = size.long() as f64 / 100.0;
@@ -65,9 +72,8 @@ pub fn hint_from_screen(look: &Look<'_>, screen: Screen) -> Result<Planes> {
     };
     let core = regions::core(&subject, &how);
     let soft = blurred(&core, (0.8 * unit).round() as usize);
-    resize_into(&soft, &mut hint, Kernel::Triangle);
-    hint.data_mut()
-        .par_chunks_mut(1 << 16)
-        .for_each(|values| values.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0)));
+    enlarge_into(&soft, &mut hint, Kernel::Triangle, |value| {
+        value.clamp(0.0, 1.0)
+    });
     Ok(hint)
 }

@@ -20,13 +20,15 @@ pub mod plate;
 
 use rayon::prelude::*;
 
-use super::colour::Light;
 use super::colour::srgb::{self, Negative};
+use super::colour::{Encoding, Light};
 use super::error::{Error, Result};
 use super::image::{Planes, Size};
-use super::plate::finite;
-use super::resample::{Kernel, Resampler, RowScratch, Source, resize};
+use super::resample::{Kernel, Resampler, resize};
 use super::settings::Screen;
+use super::shape::transpose;
+use super::source::PlateRows;
+use super::survey::{Target, sweep};
 
 pub use key::hint_from_screen;
 pub use plate::{ScreenPlate, screen_plate};
@@ -41,14 +43,77 @@ const PURE: f32 = 0.10;
 /// A screen other than green shows this many times as much of its colour as there is green.
 const MARGIN: f64 = 3.0;
 
+/// A small sRGB copy of a plate, limited to 0..1, in which the screen is looked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Overview {
+    picture: Planes,
+    size: Size,
+    light: Light,
+}
+
+impl Overview {
+    /// Makes the copy of a plate of three planes; `light` is how its values stand for light.
+    ///
+    /// # Errors
+    /// When the plate is empty or has other planes than three.
+    pub fn new(plate: &Planes, light: Light) -> Result<Self> {
+        plate.check("plate", &[3], "3")?;
+        Self::of_rows(plate, light.encoding(), plate.size())
+    }
+
+    /// The same of a plate of some size that is read row by row; `encoding` is how its rows are
+    /// encoded. The keyer holds it as [`Encoding::light`] says.
+    ///
+    /// # Errors
+    /// When the plate is empty.
+    pub fn of_rows(plate: &dyn PlateRows, encoding: Encoding, size: Size) -> Result<Self> {
+        if size.is_empty() {
+            return Err(Error::Empty {
+                what: "plate",
+                size,
+            });
+        }
+        let resampler = Self::resampler(size);
+        let mut picture = Self::room(&resampler);
+        let target = Target::whole(&resampler, &mut picture);
+        sweep(plate, encoding, size, vec![target], None);
+        Ok(Self::of(picture, size, encoding.light()))
+    }
+
+    /// The way from a plate that has pixels to its copy.
+    pub(super) fn resampler(plate: Size) -> Resampler {
+        let factor = plate.long().div_ceil(LONG).max(1);
+        let to = Size::new(plate.width.div_ceil(factor), plate.height.div_ceil(factor));
+        Resampler::new(Kernel::Triangle, plate, to)
+    }
+
+    /// Room for the copy.
+    pub(super) fn room(resampler: &Resampler) -> Planes {
+        Planes::new(resampler.width(), resampler.height(), 3)
+    }
+
+    /// The copy of a plate of some size, sRGB-encoded and not limited yet.
+    pub(super) fn of(picture: Planes, size: Size, light: Light) -> Self {
+        let mut picture = picture;
+        picture
+            .data_mut()
+            .iter_mut()
+            .for_each(|value| *value = unit(*value));
+        Self {
+            picture,
+            size,
+            light,
+        }
+    }
+}
+
 /// What to look for in a plate.
 #[derive(Debug, Clone, Copy)]
 pub struct Look<'a> {
-    /// The plate: three planes.
-    pub plate: &'a Planes,
-    /// How its values, and those of `picked`, stand for light.
-    pub light: Light,
-    /// The colour that the user picked from the screen, which then is not measured.
+    /// The plate.
+    pub plate: &'a Overview,
+    /// The colour that the user picked from the screen, which then is not measured; it stands for
+    /// light as the plate's values do.
     pub picked: Option<[f32; 3]>,
     /// What surely is no screen, 0..1: a plane of the plate's size.
     pub taken: Option<&'a Planes>,
@@ -56,50 +121,66 @@ pub struct Look<'a> {
 
 impl Look<'_> {
     fn check(&self) -> Result<()> {
-        self.plate.check("plate", &[3], "3")?;
         let Some(taken) = self.taken else {
             return Ok(());
         };
         taken.check("hint", &[1], "1")?;
-        taken.check_size("hint", self.plate.size())
+        taken.check_size("hint", self.plate.size)
     }
 
     /// The picked colour, sRGB-encoded and limited to 0..1.
     fn picked(&self) -> Option<[f32; 3]> {
         self.picked.map(|mut colour| {
-            shown(&mut colour, self.light);
-            colour
+            self.plate.light.row_to_srgb(&mut colour);
+            colour.map(unit)
         })
+    }
+
+    /// What is taken, at the size of the small copy.
+    fn small_taken(&self) -> Option<Planes> {
+        let size = self.plate.picture.size();
+        self.taken
+            .map(|taken| resize(taken, size, Kernel::Triangle))
     }
 }
 
 /// The small copy, and what it says.
-struct Small {
+struct Small<'a> {
     /// sRGB-encoded, 0..1.
-    picture: Planes,
+    picture: &'a Planes,
     /// What surely is no screen.
     taken: Option<Planes>,
     purity: Planes,
     excess: Planes,
 }
 
-impl Small {
-    fn new(look: &Look<'_>, screen: Screen) -> Self {
-        let picture = reduced(look.plate, look.light);
-        let size = picture.size();
-        let map = |of: fn([f32; 3], Screen) -> f32| {
-            let values = (0..size.area())
-                .map(|i| of(pixel(&picture, i), screen))
-                .collect();
-            Planes::of_exact(size.width, size.height, 1, values)
-        };
+impl<'a> Small<'a> {
+    fn new(look: &Look<'a>, screen: Screen) -> Self {
+        let picture = &look.plate.picture;
+        let Size { width, height } = picture.size();
+        let mut purities = Planes::new(width, height, 1);
+        let mut excesses = Planes::new(width, height, 1);
+        purities
+            .data_mut()
+            .par_chunks_exact_mut(width)
+            .zip(excesses.data_mut().par_chunks_exact_mut(width))
+            .enumerate()
+            .for_each(|(y, (purities, excesses))| {
+                let [red, green, blue] = [0, 1, 2].map(|channel| picture.row(channel, y));
+                let colours = red.iter().zip(green).zip(blue);
+                for ((purity_of, excess_of), ((red, green), blue)) in
+                    purities.iter_mut().zip(excesses).zip(colours)
+                {
+                    let colour = [*red, *green, *blue];
+                    *purity_of = purity(colour, screen);
+                    *excess_of = excess(colour, screen);
+                }
+            });
         Self {
-            purity: map(purity),
-            excess: map(excess),
-            taken: look
-                .taken
-                .map(|taken| resize(taken, size, Kernel::Triangle)),
             picture,
+            taken: look.small_taken(),
+            purity: purities,
+            excess: excesses,
         }
     }
 
@@ -139,27 +220,8 @@ pub fn detect(look: &Look<'_>) -> Result<Screen> {
         let found = Screen::ALL.iter().rev().max_by(strongest);
         return Ok(found.copied().unwrap_or(Screen::Green));
     }
-    let small = reduced(look.plate, look.light);
-    let taken = look
-        .taken
-        .map(|taken| resize(taken, small.size(), Kernel::Triangle));
-    let score = |screen: Screen| -> f64 {
-        let least = match screen {
-            Screen::Red => 0.5,
-            Screen::Green | Screen::Blue => 0.2,
-        };
-        (0..small.size().area())
-            .map(|i| {
-                let purity = purity(pixel(&small, i), screen);
-                let outside = 1.0 - taken.as_ref().map_or(0.0, |t| t.data()[i].clamp(0.0, 1.0));
-                if purity > least {
-                    f64::from(purity * outside)
-                } else {
-                    0.0
-                }
-            })
-            .sum()
-    };
+    let found = scores(&look.plate.picture, look.small_taken().as_ref());
+    let score = |screen: Screen| found[screen.channel()];
     let mut best = (Screen::Green, MARGIN * score(Screen::Green));
     for screen in [Screen::Blue, Screen::Red] {
         let score = score(screen);
@@ -168,6 +230,33 @@ pub fn detect(look: &Look<'_>) -> Result<Screen> {
         }
     }
     Ok(best.0)
+}
+
+/// How much there is of a screen of each channel's colour outside of what is taken.
+fn scores(picture: &Planes, taken: Option<&Planes>) -> [f64; 3] {
+    let score = |y: usize| {
+        let [red, green, blue] = [0, 1, 2].map(|channel| picture.row(channel, y));
+        let mut sums = [0.0; 3];
+        for (x, ((red, green), blue)) in red.iter().zip(green).zip(blue).enumerate() {
+            let outside = 1.0 - taken.map_or(0.0, |taken| taken.row(0, y)[x].clamp(0.0, 1.0));
+            for screen in Screen::ALL {
+                let least = match screen {
+                    Screen::Red => 0.5,
+                    Screen::Green | Screen::Blue => 0.2,
+                };
+                let purity = purity([*red, *green, *blue], *screen);
+                if purity > least {
+                    sums[screen.channel()] += f64::from(purity * outside);
+                }
+            }
+        }
+        sums
+    };
+    let rows: Vec<[f64; 3]> = (0..picture.height()).into_par_iter().map(score).collect();
+    // One after the other, so that the sums do not depend on the number of threads.
+    rows.iter().fold([0.0; 3], |total, row| {
+        [0, 1, 2].map(|channel| total[channel] + row[channel])
+    })
 }
 
 /// The colour that most of the screen has, as the plate's values are, to be stored and given as
@@ -182,22 +271,25 @@ pub fn typical(look: &Look<'_>, screen: Screen) -> Result<Option<[f32; 3]>> {
         return Ok(None);
     };
     let mut colour = typical.colour;
-    if look.light == Light::Linear {
+    if look.plate.light == Light::Linear {
         srgb::row_to_linear(&mut colour, Negative::Clamp);
     }
     Ok(Some(colour))
 }
 
 /// How far the screen's channel stands above the others.
+#[inline(always)]
 fn excess(colour: [f32; 3], screen: Screen) -> f32 {
-    let other = (0..3)
-        .filter(|channel| *channel != screen.channel())
-        .map(|channel| colour[channel])
-        .fold(0.0, f32::max);
-    colour[screen.channel()] - other
+    let [one, other] = match screen {
+        Screen::Red => [1, 2],
+        Screen::Green => [0, 2],
+        Screen::Blue => [0, 1],
+    };
+    colour[screen.channel()] - colour[one].max(colour[other]).max(0.0)
 }
 
 /// The excess as a part of the channel itself, -1..1, 0 for grey.
+#[inline(always)]
 fn purity(colour: [f32; 3], screen: Screen) -> f32 {
     (excess(colour, screen) / colour[screen.channel()].max(DARK)).max(-1.0)
 }
@@ -206,48 +298,13 @@ fn pixel(picture: &Planes, index: usize) -> [f32; 3] {
     [0, 1, 2].map(|channel| picture.plane(channel)[index])
 }
 
-/// From a plate's encoding to sRGB, limited to 0..1.
-fn shown(values: &mut [f32], light: Light) {
-    light.row_to_srgb(values);
-    for value in values {
-        *value = if value.is_nan() {
-            0.0
-        } else {
-            value.clamp(0.0, 1.0)
-        };
+/// Limited to 0..1; 0 for what is no number.
+fn unit(value: f32) -> f32 {
+    if value.is_nan() {
+        0.0
+    } else {
+        value.clamp(0.0, 1.0)
     }
-}
-
-/// A small sRGB copy of the plate, limited to 0..1.
-fn reduced(plate: &Planes, light: Light) -> Planes {
-    let long = plate.size().long();
-    let factor = long.div_ceil(LONG).max(1);
-    let to = Size::new(
-        plate.width().div_ceil(factor),
-        plate.height().div_ceil(factor),
-    );
-    let resampler = Resampler::new(Kernel::Triangle, plate.size(), to);
-    let mut small = Planes::new(to.width, to.height, 3);
-    let source = [0, 1, 2].map(|channel| Source::plane(plate, channel));
-    let [red, green, blue] = small.planes_mut();
-    red.par_chunks_exact_mut(to.width)
-        .zip(green.par_chunks_exact_mut(to.width))
-        .zip(blue.par_chunks_exact_mut(to.width))
-        .enumerate()
-        .for_each_init(RowScratch::default, |scratch, (y, ((red, green), blue))| {
-            let mut rows = [red, green, blue];
-            resampler.row(
-                source,
-                y,
-                scratch,
-                rows.each_mut().map(|r| &mut **r),
-                finite,
-            );
-            for row in rows {
-                shown(row, light);
-            }
-        });
-    small
 }
 
 /// What most of the screen has.
@@ -261,7 +318,7 @@ struct Typical {
 impl Typical {
     /// What was picked, or the medians over the purest part of the picture; `None` when there is
     /// hardly any.
-    fn of(small: &Small, picked: Option<[f32; 3]>, screen: Screen) -> Result<Option<Self>> {
+    fn of(small: &Small<'_>, picked: Option<[f32; 3]>, screen: Screen) -> Result<Option<Self>> {
         if let Some(colour) = picked {
             let (purity, excess) = (purity(colour, screen), excess(colour, screen));
             if purity <= PURE || excess <= 0.0 {
@@ -284,8 +341,8 @@ impl Typical {
         }
         let high = |values: &mut dyn Iterator<Item = f32>, part: usize| {
             let mut values: Vec<f32> = values.collect();
-            values.sort_by(f32::total_cmp);
-            values[(values.len() - 1) * part / 100]
+            let place = (values.len() - 1) * part / 100;
+            *values.select_nth_unstable_by(place, f32::total_cmp).1
         };
         // By excess first: of what is pure, most dark things are spill and no screen.
         let top = high(&mut pure.iter().map(|index| excess[*index]), 95);
@@ -299,38 +356,41 @@ impl Typical {
     }
 }
 
-/// Three box blurs of a radius in both directions, the border repeated: nearly a Gaussian.
+/// Three box blurs of a radius in both directions, the border repeated: nearly a Gaussian. One
+/// plane.
 fn blurred(planes: &Planes, radius: usize) -> Planes {
     let mut out = planes.clone();
     if radius == 0 {
         return out;
     }
     let (width, height) = (planes.width(), planes.height());
-    let mut line = Vec::new();
-    for _ in 0..3 {
-        for y in 0..height {
-            line.clear();
-            line.extend_from_slice(out.row(0, y));
-            box_line(&line, radius, |x, value| out.row_mut(0, y)[x] = value);
-        }
-        for x in 0..width {
-            line.clear();
-            line.extend((0..height).map(|y| out.row(0, y)[x]));
-            box_line(&line, radius, |y, value| out.row_mut(0, y)[x] = value);
-        }
-    }
+    let mut turned = Planes::new(height, width, 1);
+    let along = |planes: &mut Planes, length: usize| {
+        let rows = planes.data_mut().par_chunks_exact_mut(length);
+        rows.for_each_init(Vec::new, |line, row| {
+            for _ in 0..3 {
+                line.clear();
+                line.extend_from_slice(row);
+                box_line(line, radius, row);
+            }
+        });
+    };
+    along(&mut out, width);
+    transpose(&out, &mut turned);
+    along(&mut turned, height);
+    transpose(&turned, &mut out);
     out
 }
 
 /// The mean of `2 radius + 1` neighbours, the ends repeated.
-fn box_line(line: &[f32], radius: usize, mut put: impl FnMut(usize, f32)) {
+fn box_line(line: &[f32], radius: usize, out: &mut [f32]) {
     let last = line.len() - 1;
     let reach = radius as isize;
     let at = |i: isize| f64::from(line[i.clamp(0, last as isize) as usize]);
     let mut sum: f64 = (-reach..=reach).map(at).sum();
     let count = (2 * radius + 1) as f64;
-    for i in 0..line.len() {
-        put(i, (sum / count) as f32);
+    for (i, out) in out.iter_mut().enumerate() {
+        *out = (sum / count) as f32;
         let i = i as isize;
         sum += at(i + reach + 1) - at(i - reach);
     }
@@ -340,12 +400,18 @@ fn box_line(line: &[f32], radius: usize, mut put: impl FnMut(usize, f32)) {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use super::super::scratch::Pool;
     use super::*;
 
-    fn look(plate: &Planes, light: Light) -> Look<'_> {
+    static POOL: Pool = Pool::new(1 << 24);
+
+    fn seen(plate: &Planes, light: Light) -> Overview {
+        Overview::new(plate, light).unwrap()
+    }
+
+    fn look(plate: &Overview) -> Look<'_> {
         Look {
             plate,
-            light,
             picked: None,
             taken: None,
         }
@@ -385,10 +451,13 @@ mod tests {
         for size in [Size::new(320, 180), Size::new(1000, 500)] {
             for screen in Screen::ALL {
                 let plate = plate(size, *screen, false);
-                assert_eq!(detect(&look(&plate, Light::Srgb)).unwrap(), *screen);
+                assert_eq!(detect(&look(&seen(&plate, Light::Srgb))).unwrap(), *screen);
                 let mut linear = plate.clone();
                 srgb::row_to_linear(linear.data_mut(), Negative::Clamp);
-                assert_eq!(detect(&look(&linear, Light::Linear)).unwrap(), *screen);
+                assert_eq!(
+                    detect(&look(&seen(&linear, Light::Linear))).unwrap(),
+                    *screen
+                );
             }
         }
     }
@@ -405,7 +474,7 @@ mod tests {
                         plate.row_mut(channel, y)[x] = 0.6;
                     }
                 }
-                let found = detect(&look(&plate, Light::Srgb)).unwrap();
+                let found = detect(&look(&seen(&plate, Light::Srgb))).unwrap();
                 assert_eq!(found, Screen::Green, "{screen:?} over {part} of the frame");
             }
         }
@@ -424,11 +493,14 @@ mod tests {
                 hint.row_mut(0, y)[x] = 1.0;
             }
         }
-        assert_eq!(detect(&look(&plate, Light::Srgb)).unwrap(), Screen::Green);
+        assert_eq!(
+            detect(&look(&seen(&plate, Light::Srgb))).unwrap(),
+            Screen::Green
+        );
         assert_eq!(
             detect(&Look {
                 taken: Some(&hint),
-                ..look(&plate, Light::Srgb)
+                ..look(&seen(&plate, Light::Srgb))
             })
             .unwrap(),
             Screen::Blue
@@ -438,7 +510,10 @@ mod tests {
     #[test]
     fn without_a_colour_the_answer_is_green() {
         let grey = Planes::new(20, 20, 3);
-        assert_eq!(detect(&look(&grey, Light::Linear)).unwrap(), Screen::Green);
+        assert_eq!(
+            detect(&look(&seen(&grey, Light::Linear))).unwrap(),
+            Screen::Green
+        );
     }
 
     #[test]
@@ -447,7 +522,8 @@ mod tests {
             for markers in [false, true] {
                 let size = Size::new(640, 360);
                 let plate = plate(size, *screen, markers);
-                let hint = hint_from_screen(&look(&plate, Light::Srgb), *screen).unwrap();
+                let hint =
+                    hint_from_screen(&look(&seen(&plate, Light::Srgb)), *screen, &POOL).unwrap();
                 let (mut inside, mut subject, mut outside) = (0.0, 0.0, 0.0_f32);
                 for y in 0..360 {
                     for x in 0..640 {
@@ -478,10 +554,11 @@ mod tests {
             if let Some(last) = plate.data_mut().last_mut() {
                 *last = f32::INFINITY;
             }
-            let hint = hint_from_screen(&look(&plate, Light::Linear), Screen::Green).unwrap();
+            let hint = hint_from_screen(&look(&seen(&plate, Light::Linear)), Screen::Green, &POOL)
+                .unwrap();
             assert_eq!(hint.size(), plate.size());
             assert!(hint.data().iter().all(|v| (0.0..=1.0).contains(v)));
-            detect(&look(&plate, Light::Linear)).unwrap();
+            detect(&look(&seen(&plate, Light::Linear))).unwrap();
         }
     }
 
@@ -490,19 +567,20 @@ mod tests {
         let plate = plate(Size::new(640, 360), Screen::Green, false);
         let mut linear = plate.clone();
         srgb::row_to_linear(linear.data_mut(), Negative::Clamp);
-        let measured = typical(&look(&plate, Light::Srgb), Screen::Green).unwrap();
-        let stored = typical(&look(&linear, Light::Linear), Screen::Green).unwrap();
+        let measured = typical(&look(&seen(&plate, Light::Srgb)), Screen::Green).unwrap();
+        let stored = typical(&look(&seen(&linear, Light::Linear)), Screen::Green).unwrap();
         let (measured, stored) = (measured.unwrap(), stored.unwrap());
         for (srgb, linear) in measured.into_iter().zip(stored) {
             assert!((srgb::linear_to_srgb(linear) - srgb).abs() < 2e-3);
         }
         let hint = |plate, light, picked| {
+            let seen = seen(plate, light);
             let look = Look {
                 picked: Some(picked),
-                ..look(plate, light)
+                ..look(&seen)
             };
             assert_eq!(detect(&look).unwrap(), Screen::Green);
-            hint_from_screen(&look, Screen::Green).unwrap()
+            hint_from_screen(&look, Screen::Green, &POOL).unwrap()
         };
         let a = hint(&plate, Light::Srgb, measured);
         let b = hint(&linear, Light::Linear, stored);
@@ -512,9 +590,10 @@ mod tests {
         assert_eq!(a.row(0, 180)[320], 1.0);
         assert_eq!(a.row(0, 20)[600], 0.0);
         // Read in the wrong encoding it would be another colour.
+        let seen = seen(&plate, Light::Srgb);
         let blue = Look {
             picked: Some([0.1, 0.2, 0.9]),
-            ..look(&plate, Light::Srgb)
+            ..look(&seen)
         };
         assert_eq!(detect(&blue).unwrap(), Screen::Blue);
         for (picked, screen) in [
@@ -525,9 +604,9 @@ mod tests {
         ] {
             let look = Look {
                 picked: Some(picked),
-                ..look(&plate, Light::Srgb)
+                ..look(&seen)
             };
-            let error = hint_from_screen(&look, screen).unwrap_err();
+            let error = hint_from_screen(&look, screen, &POOL).unwrap_err();
             assert_eq!(error.code(), "setting.screen-pick");
         }
     }
@@ -547,8 +626,9 @@ mod tests {
             ([0.5, 0.5, 0.5], 1.0),
         ] {
             let plate = flat(colour);
-            let look = look(&plate, Light::Srgb);
-            let hint = hint_from_screen(&look, Screen::Green).unwrap();
+            let seen = seen(&plate, Light::Srgb);
+            let look = look(&seen);
+            let hint = hint_from_screen(&look, Screen::Green, &POOL).unwrap();
             assert!(hint.data().iter().all(|v| *v == wanted), "{colour:?}");
             assert_eq!(
                 screen_plate(&look, Screen::Green).unwrap().is_some(),

@@ -42,7 +42,7 @@ pub fn screen_plate(look: &Look<'_>, screen: Screen) -> Result<Option<ScreenPlat
     };
     let mut grid = Model::fit(&small, &typical).colours;
     srgb::row_to_linear(grid.data_mut(), Negative::Clamp);
-    let size = look.plate.size();
+    let size = look.plate.size;
     Ok(Some(ScreenPlate { grid, size }))
 }
 
@@ -90,7 +90,7 @@ struct Cells {
 }
 
 impl Model {
-    pub(super) fn fit(small: &Small, typical: &Typical) -> Self {
+    pub(super) fn fit(small: &Small<'_>, typical: &Typical) -> Self {
         let mut cells = Cells::new(small, typical);
         let seen = cells.weights.iter().filter(|weight| **weight > 0.0).count();
         if seen < ENOUGH {
@@ -113,7 +113,7 @@ impl Model {
 }
 
 impl Cells {
-    fn new(small: &Small, typical: &Typical) -> Self {
+    fn new(small: &Small<'_>, typical: &Typical) -> Self {
         let from = small.picture.size();
         let factor = from.long().div_ceil(GRID).max(1);
         let size = Size::new(from.width.div_ceil(factor), from.height.div_ceil(factor));
@@ -162,9 +162,11 @@ impl Cells {
             .filter(|(_, weight)| **weight > 0.0)
             .map(|(value, _)| *value)
             .collect();
-        seen.sort_by(f32::total_cmp);
         let stray = seen.len() / 500;
-        (seen[stray], seen[seen.len() - 1 - stray])
+        let last = seen.len() - 1 - stray;
+        let most = *seen.select_nth_unstable_by(last, f32::total_cmp).1;
+        let least = *seen.select_nth_unstable_by(stray, f32::total_cmp).1;
+        (least, most)
     }
 
     /// The surface of second order through the cells; what is far off it loses its weight.
@@ -172,7 +174,7 @@ impl Cells {
         let whole = self.weights.clone();
         let mut surface = [[0.0; TERMS]; 3];
         for _ in 0..5 {
-            surface = [0, 1, 2].map(|channel| self.least_squares(channel));
+            surface = self.least_squares();
             let off: Vec<f32> = (0..whole.len())
                 .map(|cell| {
                     let fitted = self.at(&surface, cell);
@@ -180,15 +182,16 @@ impl Cells {
                     (0..3).fold(0.0_f32, |most, c| most.max((fitted[c] - seen[c]).abs()))
                 })
                 .collect();
-            let mut sorted: Vec<f32> = off
+            let mut known: Vec<f32> = off
                 .iter()
                 .zip(&whole)
                 .filter(|(_, weight)| **weight > 0.0)
                 .map(|(off, _)| *off)
                 .collect();
-            sorted.sort_by(f32::total_cmp);
+            let middle = known.len() / 2;
+            let median = *known.select_nth_unstable_by(middle, f32::total_cmp).1;
             // Tukey's weights: nothing counts beyond six times the median deviation.
-            let limit = (6.0 * sorted[sorted.len() / 2]).max(0.02);
+            let limit = (6.0 * median).max(0.02);
             for ((weight, whole), off) in self.weights.iter_mut().zip(&whole).zip(&off) {
                 let part = (1.0 - (off / limit).powi(2)).max(0.0);
                 *weight = whole * part * part;
@@ -204,10 +207,11 @@ impl Cells {
         let weights = Planes::of_exact(width, height, 1, self.weights.clone());
         let around = blurred(&weights, radius);
         let mut out = Planes::new(width, height, 3);
+        let surface: Vec<[f32; 3]> = (0..self.weights.len())
+            .map(|cell| self.at(surface, cell))
+            .collect();
         for channel in 0..3 {
-            let fitted: Vec<f32> = (0..self.weights.len())
-                .map(|cell| self.at(surface, cell)[channel])
-                .collect();
+            let fitted: Vec<f32> = surface.iter().map(|colour| colour[channel]).collect();
             let rest = (0..fitted.len())
                 .map(|cell| (self.colours.plane(channel)[cell] - fitted[cell]) * self.weights[cell])
                 .collect();
@@ -237,17 +241,18 @@ impl Cells {
         [1.0, u, v, u * u - 1.0 / 3.0, u * v, v * v - 1.0 / 3.0]
     }
 
-    fn least_squares(&self, channel: usize) -> [f64; TERMS] {
-        let mut matrix = [[0.0; TERMS + 1]; TERMS];
+    /// The surface that is nearest to the cells, for each channel.
+    fn least_squares(&self) -> [[f64; TERMS]; 3] {
+        // What the three have in common, and their right sides in the last columns.
+        let mut matrix = [[0.0; TERMS + 3]; TERMS];
         let mut total = 0.0;
         for (cell, weight) in self.weights.iter().enumerate().filter(|(_, w)| **w > 0.0) {
             let (terms, weight) = (self.terms(cell), f64::from(*weight));
-            let value = f64::from(self.colours.plane(channel)[cell]);
+            let values = pixel(&self.colours, cell).map(f64::from);
             for (row, a) in matrix.iter_mut().zip(&terms) {
-                for (sum, b) in row.iter_mut().zip(&terms) {
+                for (sum, b) in row.iter_mut().zip(terms.iter().chain(&values)) {
                     *sum += weight * a * b;
                 }
-                row[TERMS] += weight * a * value;
             }
             total += weight;
         }
@@ -256,7 +261,14 @@ impl Cells {
         for (term, row) in matrix.iter_mut().enumerate() {
             row[term] += total * [1e-9, 1e-4, 1e-4, 1e-3, 1e-3, 1e-3][term] + 1e-12;
         }
-        solved(matrix)
+        [0, 1, 2].map(|channel| {
+            let of_channel = |row: &[f64; TERMS + 3]| {
+                let mut out = [row[TERMS + channel]; TERMS + 1];
+                out[..TERMS].copy_from_slice(&row[..TERMS]);
+                out
+            };
+            solved(matrix.each_ref().map(of_channel))
+        })
     }
 }
 
@@ -290,6 +302,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::super::super::colour::Light;
+    use super::super::Overview;
     use super::*;
 
     /// The light on a screen: brighter in the middle, and a slope.
@@ -319,20 +332,20 @@ mod tests {
         planes
     }
 
-    fn look(plate: &Planes) -> Look<'_> {
-        Look {
-            plate,
-            light: Light::Srgb,
+    fn estimate(plate: &Planes) -> ScreenPlate {
+        let look = Look {
+            plate: &Overview::new(plate, Light::Srgb).unwrap(),
             picked: None,
             taken: None,
-        }
+        };
+        screen_plate(&look, Screen::Green).unwrap().unwrap()
     }
 
     #[test]
     fn the_clean_plate_follows_the_light_behind_the_subject_too() {
         let size = Size::new(640, 360);
         let plate = scene(size);
-        let clean = screen_plate(&look(&plate), Screen::Green).unwrap().unwrap();
+        let clean = estimate(&plate);
         assert_eq!(clean.size(), size);
         let mut rows = [vec![0.0; 640], vec![0.0; 640], vec![0.0; 640]];
         for y in (0..360).step_by(7) {
@@ -354,7 +367,7 @@ mod tests {
     #[test]
     fn a_part_of_a_row_is_the_row_and_a_proxy_is_the_picture() {
         let plate = scene(Size::new(640, 360));
-        let clean = screen_plate(&look(&plate), Screen::Green).unwrap().unwrap();
+        let clean = estimate(&plate);
         let row = |clean: &ScreenPlate, y, x0, length| {
             let mut rows = [vec![0.0; length], vec![0.0; length], vec![0.0; length]];
             clean.row(y, x0, rows.each_mut().map(Vec::as_mut_slice));
@@ -364,7 +377,7 @@ mod tests {
         let part = row(&clean, 77, 100, 31);
         assert_eq!(part[1], whole[1][100..131]);
         let proxy = scene(Size::new(64, 36));
-        let small = screen_plate(&look(&proxy), Screen::Green).unwrap().unwrap();
+        let small = estimate(&proxy);
         let proxy = row(&small, 18, 0, 64);
         let full = row(&clean, 184, 0, 640);
         for x in 0..64 {
