@@ -269,27 +269,60 @@ impl Resampler {
 
     /// Across: all planes of a row at once, a plane in each lane.
     #[inline]
-    fn across<const N: usize>(&self, lanes: &[[f32; 4]], mut out: [&mut [f32]; N]) {
-        let taps = self.x.taps;
-        for (index, (start, weights)) in self
-            .x
-            .starts
-            .iter()
-            .zip(self.x.weights.chunks_exact(taps))
-            .enumerate()
-        {
+    fn across<const N: usize>(&self, lanes: &[[f32; 4]], out: [&mut [f32]; N]) {
+        // The number of taps is known to the compiler where it is the one of every enlargement.
+        match self.x.taps {
+            LANCZOS => self.across_taps(lanes, out, LANCZOS),
+            taps => self.across_taps(lanes, out, taps),
+        }
+    }
+
+    #[inline(always)]
+    fn across_taps<const N: usize>(
+        &self,
+        lanes: &[[f32; 4]],
+        mut out: [&mut [f32]; N],
+        taps: usize,
+    ) {
+        let sum = |start: usize, weights: &[f32]| {
             let mut sums = [0.0_f32; 4];
-            for (values, weight) in lanes[*start..start + taps].iter().zip(weights) {
+            for (values, weight) in lanes[start..start + taps].iter().zip(weights) {
                 for (sum, value) in sums.iter_mut().zip(values) {
                     *sum += weight * value;
                 }
             }
+            sums
+        };
+        // Four results at a time, so that sums do not wait for each other and whole vectors are
+        // written.
+        let (starts, last_starts) = self.x.starts.as_chunks::<4>();
+        let (fours, last) = self.x.weights.split_at(4 * taps * starts.len());
+        for (index, (starts, weights)) in
+            starts.iter().zip(fours.chunks_exact(4 * taps)).enumerate()
+        {
+            let mut sums = [[0.0_f32; 4]; 4];
+            for ((sums, start), weights) in
+                sums.iter_mut().zip(starts).zip(weights.chunks_exact(taps))
+            {
+                *sums = sum(*start, weights);
+            }
+            for (lane, out) in out.iter_mut().enumerate() {
+                out[4 * index..][..4].copy_from_slice(&sums.map(|sums| sums[lane]));
+            }
+        }
+        let first = 4 * starts.len();
+        for (index, (start, weights)) in last_starts.iter().zip(last.chunks_exact(taps)).enumerate()
+        {
+            let sums = sum(*start, weights);
             for (out, sum) in out.iter_mut().zip(sums) {
-                out[index] = sum;
+                out[first + index] = sum;
             }
         }
     }
 }
+
+/// Taps of a Lanczos kernel of order 4.
+const LANCZOS: usize = 8;
 
 /// A whole picture in another size, rows in parallel.
 ///

@@ -138,8 +138,9 @@ impl Frame<'_> {
     pub(super) fn check_memory(&self, network: Option<Size>, budget: u64) -> Result<()> {
         let pixels = |size: Size| (size.width as u64).saturating_mul(size.height as u64);
         let frame = pixels(size(self.frame));
-        // Three planes of the plate, one of the hint and one to shape it with, those of the masks,
-        // four of the key at the plate's size, and two more for a matte that is moved and blurred.
+        // Three planes of the plate where more than its rows are wanted (guides, neighbours, Source
+        // x Matte), one of the hint and one to shape it with, those of the masks, four of the key at
+        // the plate's size, and two more for a matte that is moved and blurred.
         let masks = self.guides.masks().count() as u64;
         let planes = frame.saturating_mul(3 + 2 + masks + 4 + 2);
         // A guide is read whole: its channels, and the mask that is made of them.

@@ -339,21 +339,29 @@ impl Typical {
         if pure.is_empty() || pure.len() * 500 < purity.len() {
             return Ok(None);
         }
-        let high = |values: &mut dyn Iterator<Item = f32>, part: usize| {
-            let mut values: Vec<f32> = values.collect();
-            let place = (values.len() - 1) * part / 100;
-            *values.select_nth_unstable_by(place, f32::total_cmp).1
-        };
         // By excess first: of what is pure, most dark things are spill and no screen.
-        let top = high(&mut pure.iter().map(|index| excess[*index]), 95);
+        let top = ranked(excess, &pure, 95);
         pure.retain(|index| excess[*index] >= 0.4 * top);
-        let median = |values: &[f32]| high(&mut pure.iter().map(|index| values[*index]), 50);
+        let [red, green, blue] = [0, 1, 2].map(|channel| small.picture.plane(channel));
+        let mut medians = [0.0; 5];
+        medians
+            .par_iter_mut()
+            .zip([red, green, blue, purity, excess])
+            .for_each(|(median, values)| *median = ranked(values, &pure, 50));
+        let [red, green, blue, purity, excess] = medians;
         Ok(Some(Self {
-            colour: [0, 1, 2].map(|channel| median(small.picture.plane(channel))),
-            purity: median(purity),
-            excess: median(excess),
+            colour: [red, green, blue],
+            purity,
+            excess,
         }))
     }
+}
+
+/// The value that `part` of a hundred of those at some places do not exceed. There is at least one.
+fn ranked(values: &[f32], places: &[usize], part: usize) -> f32 {
+    let mut values: Vec<f32> = places.iter().map(|place| values[*place]).collect();
+    let rank = (values.len() - 1) * part / 100;
+    *values.select_nth_unstable_by(rank, f32::total_cmp).1
 }
 
 /// Three box blurs of a radius in both directions, the border repeated: nearly a Gaussian. One
