@@ -34,6 +34,7 @@ use super::despill::Despill;
 use super::guided::Guide;
 use super::image::Planes;
 use super::plate::finite;
+use super::settings::Screen;
 
 /// Rows of a plate, wherever they lie.
 pub trait PlateRows: Sync {
@@ -74,8 +75,10 @@ impl fmt::Debug for Plate<'_> {
 
 /// Columns that are worked on together.
 const BLOCK: usize = 64;
-/// Rows of red, green and blue.
-type Block = [[f32; BLOCK]; 3];
+/// Values of these columns.
+type Lane = [f32; BLOCK];
+/// Red, green and blue of these columns.
+type Block = [Lane; 3];
 
 /// What comes back of a plate.
 #[derive(Debug)]
@@ -92,7 +95,6 @@ pub(super) struct Restored<'a> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scratch {
     plate: [Vec<f32>; 3],
-    backing: [Vec<f32>; 3],
     weights: Vec<f32>,
     pub(super) added: Vec<f32>,
 }
@@ -137,7 +139,6 @@ impl<'a> Restored<'a> {
     ) {
         let Scratch {
             plate,
-            backing,
             weights,
             added,
         } = scratch;
@@ -183,113 +184,123 @@ impl<'a> Restored<'a> {
                 continue;
             }
             let own = plate.each_ref().map(|plane| &plane[columns.clone()]);
+            let weights = &weights[columns.clone()];
+            let weighted = weights.iter().any(|weight| *weight > 0.0);
             let range = self.range && any_beyond(own, alpha);
-            if range {
-                let (x, length) = (x0 + columns.start, alpha.len());
-                self.plate.backing.row(y, x, length, backing);
-            }
-            let weights = &weights[columns];
-            if !range && weights.iter().all(|weight| *weight <= 0.0) {
+            if !range && !weighted {
                 plain(rgb, &self.despill, encoding);
                 continue;
             }
-            let behind = range.then(|| backing.each_ref().map(Vec::as_slice));
-            self.block(rgb, alpha, weights, own, behind, encoding);
+            let own = own.map(lane);
+            let found = range.then(|| self.beyond(y, x0 + columns.start, &own, alpha));
+            let found = found.filter(|found| found.any);
+            if !weighted && found.is_none() {
+                plain(rgb, &self.despill, encoding);
+                continue;
+            }
+            self.block(rgb, lane(weights), own, found, encoding);
         }
     }
 
-    /// A block in which something may come back. Pixels of which nothing does are computed as in
+    /// What is beyond 0..1 in a block from column `x0` of row `y`.
+    fn beyond(&self, y: usize, x0: usize, own: &Block, alpha: &[f32]) -> Found {
+        let mut behind: Block = [[0.0; BLOCK]; 3];
+        let rows = behind.each_mut().map(|row| &mut row[..alpha.len()]);
+        self.plate.backing.row(y, x0, rows);
+        Found::new(own, &behind, &lane(alpha))
+    }
+
+    /// A block in which something comes back. Pixels of which nothing does are computed as in
     /// any other block: a value does not depend on its neighbours.
     fn block(
         &self,
         rgb: [&mut [f32]; 3],
-        alpha: &[f32],
-        weights: &[f32],
-        own: [&[f32]; 3],
-        behind: Option<[&[f32]; 3]>,
+        weights: Lane,
+        own: Block,
+        found: Option<Found>,
         encoding: Encoding,
     ) {
-        let length = alpha.len();
         let mut mixed: Block = [[0.0; BLOCK]; 3];
-        let mut touched = [false; BLOCK];
-        for (flag, weight) in touched.iter_mut().zip(weights) {
-            *flag = *weight > 0.0;
-        }
-        let all_own = weights.iter().all(|weight| *weight >= 1.0);
-        for channel in 0..3 {
-            let mixed = &mut mixed[channel][..length];
-            if !all_own {
-                mixed.copy_from_slice(rgb[channel]);
+        if weights.iter().any(|weight| *weight < 1.0) {
+            for (mixed, row) in mixed.iter_mut().zip(&rgb) {
+                *mixed = lane(row);
                 srgb::row_to_linear(mixed, Negative::Clamp);
             }
-            for ((mixed, own), weight) in mixed.iter_mut().zip(own[channel]).zip(weights) {
-                let own = if self.range {
-                    *own
-                } else {
-                    own.clamp(0.0, 1.0)
-                };
-                *mixed = weight * own + (1.0 - weight) * *mixed;
-            }
         }
-        if let Some(behind) = behind {
-            let screen = self.despill.screen.channel();
-            // Where the plate stands in wholly, it is there already, to the bit.
-            for x in (0..length).filter(|x| weights[*x] < 1.0) {
-                let column = |rows: [&[f32]; 3]| rows.map(|row| row[x]);
-                let network = mixed.each_ref().map(|row| row[x]);
-                let found = restored(network, column(own), column(behind), alpha[x], screen);
-                if let Some(colour) = found {
-                    for (row, value) in mixed.iter_mut().zip(colour) {
-                        row[x] = value;
-                    }
-                    touched[x] = true;
+        // What of each pixel is not as it came from the network.
+        let mut touched = weights;
+        if weights.iter().any(|weight| *weight > 0.0) {
+            for (mixed, own) in mixed.iter_mut().zip(&own) {
+                for ((mixed, own), weight) in mixed.iter_mut().zip(own).zip(&weights) {
+                    let own = if self.range {
+                        *own
+                    } else {
+                        own.clamp(0.0, 1.0)
+                    };
+                    let own = weight * own + (1.0 - weight) * *mixed;
+                    *mixed = if *weight > 0.0 { own } else { *mixed };
                 }
             }
         }
-        let mut rgb = rgb;
-        if !touched[..length].iter().all(|touched| *touched) {
-            plain(
-                rgb.each_mut().map(|row| &mut **row),
-                &self.despill,
-                encoding,
-            );
+        if let Some(found) = &found {
+            found.mix(&mut mixed, self.despill.screen, &weights, &mut touched);
         }
-        finished(
-            mixed.each_mut().map(|row| &mut row[..length]),
-            &self.despill,
-            encoding,
-        );
-        for (rgb, mixed) in rgb.into_iter().zip(&mixed) {
-            for ((value, mixed), touched) in rgb.iter_mut().zip(mixed).zip(&touched) {
-                *value = if *touched { *mixed } else { *value };
+        self.finished(rgb, mixed, &touched, encoding);
+    }
+
+    /// From `mixed`, linear light with its spill, to `encoding` without; where nothing was
+    /// touched, from the network's colour in `rgb`, as [`plain`] does.
+    fn finished(&self, rgb: [&mut [f32]; 3], mut mixed: Block, touched: &Lane, encoding: Encoding) {
+        let (mut rgb, despill) = (rgb, &self.despill);
+        let same = encoding == Encoding::Srgb;
+        if despill.is_identity() {
+            // In light an untouched pixel is what it would be anyhow, but in sRGB it is the
+            // network's number itself.
+            encoding.rows_from_linear(mixed.each_mut().map(Lane::as_mut_slice));
+            for (rgb, mixed) in rgb.iter_mut().zip(&mixed) {
+                for ((value, mixed), touched) in rgb.iter_mut().zip(mixed).zip(touched) {
+                    *value = if same && *touched <= 0.0 {
+                        *value
+                    } else {
+                        *mixed
+                    };
+                }
+            }
+            return;
+        }
+        for row in &mut mixed {
+            srgb::row_to_srgb(row, Negative::Mirror);
+        }
+        despill.plate_row(mixed.each_mut().map(Lane::as_mut_slice));
+        despill.row(rgb.each_mut().map(|row| &mut **row));
+        for (rgb, mixed) in rgb.iter_mut().zip(&mut mixed) {
+            for ((value, mixed), touched) in rgb.iter_mut().zip(mixed).zip(touched) {
+                // What the network says below 0 is 0 as light.
+                let own = if same || *value > 0.0 { *value } else { 0.0 };
+                *value = if *touched > 0.0 { *mixed } else { own };
             }
         }
+        if same {
+            return;
+        }
+        for row in &mut rgb {
+            srgb::row_to_linear(row, Negative::Mirror);
+        }
+        encoding.rows_from_linear(rgb);
     }
+}
+
+/// The columns of a slice; 0 beyond its end.
+fn lane(row: &[f32]) -> Lane {
+    let mut lane = [0.0; BLOCK];
+    lane[..row.len()].copy_from_slice(row);
+    lane
 }
 
 /// The network's colour, from sRGB with its spill to `encoding` without.
 pub(super) fn plain([red, green, blue]: [&mut [f32]; 3], despill: &Despill, encoding: Encoding) {
     despill.row([&mut *red, &mut *green, &mut *blue]);
     encoding.rows_from_srgb([red, green, blue]);
-}
-
-/// Restored colour, from linear light with its spill to `encoding` without.
-fn finished([red, green, blue]: [&mut [f32]; 3], despill: &Despill, encoding: Encoding) {
-    if despill.is_identity() {
-        encoding.rows_from_linear([red, green, blue]);
-        return;
-    }
-    for row in [&mut *red, &mut *green, &mut *blue] {
-        srgb::row_to_srgb(row, Negative::Mirror);
-    }
-    despill.plate_row([&mut *red, &mut *green, &mut *blue]);
-    if encoding == Encoding::Srgb {
-        return;
-    }
-    for row in [&mut *red, &mut *green, &mut *blue] {
-        srgb::row_to_linear(row, Negative::Mirror);
-    }
-    encoding.rows_from_linear([red, green, blue]);
 }
 
 /// Up to this alpha nothing is unmixed, and from the next on all of it counts.
@@ -306,36 +317,94 @@ const TOE: f32 = 0.02;
 /// 0 up to `from`, 1 from `to` on, smooth between.
 #[inline(always)]
 fn smooth(value: f32, from: f32, to: f32) -> f32 {
-    let part = ((value - from) / (to - from)).clamp(0.0, 1.0);
+    let part = (value - from) * (1.0 / (to - from));
+    let part = if part > 0.0 { part } else { 0.0 };
+    let part = if part < 1.0 { part } else { 1.0 };
     part * part * (3.0 - 2.0 * part)
 }
 
-/// A pixel's colour with its range restored; `None` where nothing comes back. Light is linear.
-#[inline]
-fn restored(
-    network: [f32; 3],
-    plate: [f32; 3],
-    behind: [f32; 3],
-    alpha: f32,
-    screen: usize,
-) -> Option<[f32; 3]> {
-    let found = [0, 1, 2].map(|channel| beyond(plate[channel], behind[channel], alpha));
-    if found.iter().all(|(_, change)| *change <= 0.0) {
-        return None;
+/// What is beyond 0..1 in a block: light, and how much of it replaces what is there. Without a
+/// branch in any pixel, so that the compiler works on four or more at once.
+struct Found {
+    light: Block,
+    change: Block,
+    /// Which part of a lead of the screen's channel is taken back: more than the network's colour
+    /// has is the screen's own, but for solid pixels.
+    kept: Lane,
+    /// Whether there is any.
+    any: bool,
+}
+
+impl Found {
+    fn new(plate: &Block, behind: &Block, alpha: &Lane) -> Self {
+        let mut found = Self {
+            light: [[0.0; BLOCK]; 3],
+            change: [[0.0; BLOCK]; 3],
+            kept: [0.0; BLOCK],
+            any: false,
+        };
+        for (kept, alpha) in found.kept.iter_mut().zip(alpha) {
+            *kept = 1.0 - smooth(*alpha, DENSE, SOLID);
+        }
+        let mut most = 0.0;
+        let channels = plate.iter().zip(behind);
+        for ((plate, behind), (light, change)) in
+            channels.zip(found.light.iter_mut().zip(&mut found.change))
+        {
+            for x in 0..BLOCK {
+                (light[x], change[x]) = beyond(plate[x], behind[x], alpha[x]);
+            }
+            for change in change.iter() {
+                most = if *change > most { *change } else { most };
+            }
+        }
+        found.any = most > 0.0;
+        found
     }
-    let mut colour = network;
-    for (colour, (light, change)) in colour.iter_mut().zip(found) {
-        *colour = change * light + (1.0 - change) * *colour;
+
+    /// Puts the light into a block's colours, and adds to `touched` where something changes. Where
+    /// the plate stands in wholly, it is there already, to the bit.
+    fn mix(&self, colours: &mut Block, screen: Screen, weights: &Lane, touched: &mut Lane) {
+        let order = screen.first([0, 1, 2]);
+        // Copies, that the compiler sees to be apart.
+        let mut network = order.map(|channel| colours[channel]);
+        let change = order.map(|channel| self.change[channel]);
+        let light = order.map(|channel| self.light[channel]);
+        for x in 0..BLOCK {
+            let before = [0, 1, 2].map(|channel| network[channel][x]);
+            let change = [0, 1, 2].map(|channel| change[channel][x]);
+            let light = [0, 1, 2].map(|channel| light[channel][x]);
+            let mixed = |channel: usize| {
+                change[channel] * light[channel] + (1.0 - change[channel]) * before[channel]
+            };
+            let mut colour = [0, 1, 2].map(mixed);
+            colour[0] -= self.kept[x] * larger(lead(colour) - lead(before), 0.0);
+            let most = larger(larger(change[0], change[1]), change[2]);
+            let most = if weights[x] < 1.0 { most } else { 0.0 };
+            for channel in 0..3 {
+                network[channel][x] = if most > 0.0 {
+                    colour[channel]
+                } else {
+                    before[channel]
+                };
+            }
+            touched[x] = larger(touched[x], most);
+        }
+        for (channel, mixed) in order.into_iter().zip(network) {
+            colours[channel] = mixed;
+        }
     }
-    let lead = |rgb: [f32; 3]| {
-        let other = rgb[(screen + 1) % 3].max(rgb[(screen + 2) % 3]);
-        (rgb[screen] - other).max(0.0)
-    };
-    let more = lead(colour) - lead(network);
-    if more > 0.0 {
-        colour[screen] -= (1.0 - smooth(alpha, DENSE, SOLID)) * more;
-    }
-    Some(colour)
+}
+
+#[inline(always)]
+fn larger(one: f32, other: f32) -> f32 {
+    if one > other { one } else { other }
+}
+
+/// By how much the first channel leads the other two.
+#[inline(always)]
+fn lead([own, one, other]: [f32; 3]) -> f32 {
+    larger(own - larger(one, other), 0.0)
 }
 
 /// Whether [`beyond`] finds anything in a block: a quick look, and in most blocks of most pictures
@@ -351,21 +420,34 @@ fn any_beyond(plate: [&[f32]; 3], alpha: &[f32]) -> bool {
 }
 
 /// A channel's restored light, and how much of it replaces what is there.
-#[inline]
+#[inline(always)]
 fn beyond(plate: f32, behind: f32, alpha: f32) -> (f32, f32) {
-    // Nearly every pixel of every picture ends here.
-    if plate > TOE && plate < KNEE * alpha || alpha.is_nan() || alpha <= FAINT {
-        return (plate, 0.0);
-    }
     let solid = smooth(alpha, DENSE, SOLID);
-    if plate <= TOE {
-        return (plate, solid * ((TOE - plate) / TOE).min(1.0));
-    }
+    // Full at black itself.
+    let dark = solid * smaller((TOE - plate) * (1.0 / TOE), 1.0);
     // A faint alpha's own error must not become a firefly: the straight colour is bounded by the
     // plate's light over `FIRM`.
-    let unmixed = (plate - (1.0 - alpha).max(0.0) * behind) / alpha.max(FIRM);
+    let unmixed = (plate - larger(1.0 - alpha, 0.0) * behind) / larger(alpha, FIRM);
     let light = solid * plate + (1.0 - solid) * unmixed;
-    (light, smooth(light, KNEE, 1.0) * smooth(alpha, FAINT, FIRM))
+    let bright = smooth(light, KNEE, 1.0) * smooth(alpha, FAINT, FIRM);
+    let is_dark = plate <= TOE;
+    let (light, change) = if is_dark {
+        (plate, dark)
+    } else {
+        (light, bright)
+    };
+    // What is no number is not above anything.
+    let is_beyond = (alpha > FAINT) & (is_dark | (plate >= KNEE * alpha));
+    if is_beyond {
+        (light, change)
+    } else {
+        (0.0, 0.0)
+    }
+}
+
+#[inline(always)]
+fn smaller(one: f32, other: f32) -> f32 {
+    if one < other { one } else { other }
 }
 
 #[cfg(test)]
