@@ -154,21 +154,23 @@ impl<'a> Restored<'a> {
         let wanted = |x: usize| weights[x] > 0.0 || range(alpha[x]);
         let first = (0..alpha.len()).find(|x| wanted(*x));
         let last = (0..alpha.len()).rev().find(|x| wanted(*x));
-        if let (Some(first), Some(last)) = (first, last) {
-            for plane in plate.iter_mut() {
-                plane.resize(alpha.len(), 0.0);
-            }
-            let [r, g, b] = plate.each_mut().map(|plane| &mut plane[first..=last]);
-            self.plate
-                .rows
-                .read(y, x0 + first, [&mut *r, &mut *g, &mut *b]);
-            for plane in [&mut *r, &mut *g, &mut *b] {
-                for value in plane {
-                    *value = finite(*value);
-                }
-            }
-            self.plate.encoding.rows_to_linear([r, g, b]);
+        let (Some(first), Some(last)) = (first, last) else {
+            plain([red, green, blue], &self.despill, encoding);
+            return;
+        };
+        for plane in plate.iter_mut() {
+            plane.resize(alpha.len(), 0.0);
         }
+        let [r, g, b] = plate.each_mut().map(|plane| &mut plane[first..=last]);
+        self.plate
+            .rows
+            .read(y, x0 + first, [&mut *r, &mut *g, &mut *b]);
+        for plane in [&mut *r, &mut *g, &mut *b] {
+            for value in plane {
+                *value = finite(*value);
+            }
+        }
+        self.plate.encoding.rows_to_linear([r, g, b]);
         let mut x = 0;
         for (((red, green), blue), alpha) in red
             .chunks_mut(BLOCK)
@@ -179,13 +181,9 @@ impl<'a> Restored<'a> {
             let columns = x..x + alpha.len();
             x = columns.end;
             let rgb = [red, green, blue];
-            if !columns.clone().any(wanted) {
-                plain(rgb, &self.despill, encoding);
-                continue;
-            }
             let own = plate.each_ref().map(|plane| &plane[columns.clone()]);
             let weights = &weights[columns.clone()];
-            let weighted = weights.iter().any(|weight| *weight > 0.0);
+            let weighted = any_above(weights);
             let range = self.range && any_beyond(own, alpha);
             if !range && !weighted {
                 plain(rgb, &self.despill, encoding);
@@ -229,7 +227,7 @@ impl<'a> Restored<'a> {
         }
         // What of each pixel is not as it came from the network.
         let mut touched = weights;
-        if weights.iter().any(|weight| *weight > 0.0) {
+        if any_above(&weights) {
             for (mixed, own) in mixed.iter_mut().zip(&own) {
                 for ((mixed, own), weight) in mixed.iter_mut().zip(own).zip(&weights) {
                     let own = if self.range {
@@ -238,7 +236,7 @@ impl<'a> Restored<'a> {
                         own.clamp(0.0, 1.0)
                     };
                     let own = weight * own + (1.0 - weight) * *mixed;
-                    *mixed = if *weight > 0.0 { own } else { *mixed };
+                    *mixed = pick(*weight > 0.0, own, *mixed);
                 }
             }
         }
@@ -276,8 +274,8 @@ impl<'a> Restored<'a> {
         for (rgb, mixed) in rgb.iter_mut().zip(&mut mixed) {
             for ((value, mixed), touched) in rgb.iter_mut().zip(mixed).zip(touched) {
                 // What the network says below 0 is 0 as light.
-                let own = if same || *value > 0.0 { *value } else { 0.0 };
-                *value = if *touched > 0.0 { *mixed } else { own };
+                let own = pick(same | (*value > 0.0), *value, 0.0);
+                *value = pick(*touched > 0.0, *mixed, own);
             }
         }
         if same {
@@ -317,83 +315,15 @@ const TOE: f32 = 0.02;
 /// 0 up to `from`, 1 from `to` on, smooth between.
 #[inline(always)]
 fn smooth(value: f32, from: f32, to: f32) -> f32 {
-    let part = (value - from) * (1.0 / (to - from));
-    let part = if part > 0.0 { part } else { 0.0 };
-    let part = if part < 1.0 { part } else { 1.0 };
+    let part = smaller(larger((value - from) * (1.0 / (to - from)), 0.0), 1.0);
     part * part * (3.0 - 2.0 * part)
 }
 
-/// What is beyond 0..1 in a block: light, and how much of it replaces what is there. Without a
-/// branch in any pixel, so that the compiler works on four or more at once.
-struct Found {
-    light: Block,
-    change: Block,
-    /// Which part of a lead of the screen's channel is taken back: more than the network's colour
-    /// has is the screen's own, but for solid pixels.
-    kept: Lane,
-    /// Whether there is any.
-    any: bool,
-}
-
-impl Found {
-    fn new(plate: &Block, behind: &Block, alpha: &Lane) -> Self {
-        let mut found = Self {
-            light: [[0.0; BLOCK]; 3],
-            change: [[0.0; BLOCK]; 3],
-            kept: [0.0; BLOCK],
-            any: false,
-        };
-        for (kept, alpha) in found.kept.iter_mut().zip(alpha) {
-            *kept = 1.0 - smooth(*alpha, DENSE, SOLID);
-        }
-        let mut most = 0.0;
-        let channels = plate.iter().zip(behind);
-        for ((plate, behind), (light, change)) in
-            channels.zip(found.light.iter_mut().zip(&mut found.change))
-        {
-            for x in 0..BLOCK {
-                (light[x], change[x]) = beyond(plate[x], behind[x], alpha[x]);
-            }
-            for change in change.iter() {
-                most = if *change > most { *change } else { most };
-            }
-        }
-        found.any = most > 0.0;
-        found
-    }
-
-    /// Puts the light into a block's colours, and adds to `touched` where something changes. Where
-    /// the plate stands in wholly, it is there already, to the bit.
-    fn mix(&self, colours: &mut Block, screen: Screen, weights: &Lane, touched: &mut Lane) {
-        let order = screen.first([0, 1, 2]);
-        // Copies, that the compiler sees to be apart.
-        let mut network = order.map(|channel| colours[channel]);
-        let change = order.map(|channel| self.change[channel]);
-        let light = order.map(|channel| self.light[channel]);
-        for x in 0..BLOCK {
-            let before = [0, 1, 2].map(|channel| network[channel][x]);
-            let change = [0, 1, 2].map(|channel| change[channel][x]);
-            let light = [0, 1, 2].map(|channel| light[channel][x]);
-            let mixed = |channel: usize| {
-                change[channel] * light[channel] + (1.0 - change[channel]) * before[channel]
-            };
-            let mut colour = [0, 1, 2].map(mixed);
-            colour[0] -= self.kept[x] * larger(lead(colour) - lead(before), 0.0);
-            let most = larger(larger(change[0], change[1]), change[2]);
-            let most = if weights[x] < 1.0 { most } else { 0.0 };
-            for channel in 0..3 {
-                network[channel][x] = if most > 0.0 {
-                    colour[channel]
-                } else {
-                    before[channel]
-                };
-            }
-            touched[x] = larger(touched[x], most);
-        }
-        for (channel, mixed) in order.into_iter().zip(network) {
-            colours[channel] = mixed;
-        }
-    }
+/// One of two numbers, without a branch: so the compiler works on four pixels or more at once.
+#[inline(always)]
+fn pick(first: bool, one: f32, other: f32) -> f32 {
+    let mask = u32::from(first).wrapping_neg();
+    f32::from_bits((one.to_bits() & mask) | (other.to_bits() & !mask))
 }
 
 #[inline(always)]
@@ -401,14 +331,18 @@ fn larger(one: f32, other: f32) -> f32 {
     if one > other { one } else { other }
 }
 
-/// By how much the first channel leads the other two.
 #[inline(always)]
-fn lead([own, one, other]: [f32; 3]) -> f32 {
-    larger(own - larger(one, other), 0.0)
+fn smaller(one: f32, other: f32) -> f32 {
+    if one < other { one } else { other }
 }
 
-/// Whether [`beyond`] finds anything in a block: a quick look, and in most blocks of most pictures
-/// the only one.
+/// Whether anything is above 0.
+fn any_above(row: &[f32]) -> bool {
+    row.iter().fold(false, |any, value| any | (*value > 0.0))
+}
+
+/// Whether [`Found`] may hold anything for a block: a quick look, and in most blocks of most
+/// pictures the only one.
 fn any_beyond(plate: [&[f32]; 3], alpha: &[f32]) -> bool {
     let mut any = false;
     for channel in plate {
@@ -419,35 +353,91 @@ fn any_beyond(plate: [&[f32]; 3], alpha: &[f32]) -> bool {
     any
 }
 
-/// A channel's restored light, and how much of it replaces what is there.
-#[inline(always)]
-fn beyond(plate: f32, behind: f32, alpha: f32) -> (f32, f32) {
-    let solid = smooth(alpha, DENSE, SOLID);
-    // Full at black itself.
-    let dark = solid * smaller((TOE - plate) * (1.0 / TOE), 1.0);
-    // A faint alpha's own error must not become a firefly: the straight colour is bounded by the
-    // plate's light over `FIRM`.
-    let unmixed = (plate - larger(1.0 - alpha, 0.0) * behind) / larger(alpha, FIRM);
-    let light = solid * plate + (1.0 - solid) * unmixed;
-    let bright = smooth(light, KNEE, 1.0) * smooth(alpha, FAINT, FIRM);
-    let is_dark = plate <= TOE;
-    let (light, change) = if is_dark {
-        (plate, dark)
-    } else {
-        (light, bright)
-    };
-    // What is no number is not above anything.
-    let is_beyond = (alpha > FAINT) & (is_dark | (plate >= KNEE * alpha));
-    if is_beyond {
-        (light, change)
-    } else {
-        (0.0, 0.0)
+/// What is beyond 0..1 in a block.
+struct Found {
+    /// A channel's restored light, and how much of it replaces what is there.
+    light: Block,
+    change: Block,
+    /// How much of a pixel there is nothing of the screen in.
+    solid: Lane,
+    /// Whether anything is replaced.
+    any: bool,
+}
+
+impl Found {
+    /// Looks at a block of the plate, with the screen's light behind it. Alpha that is no number is
+    /// taken for none.
+    fn new(plate: &Block, behind: &Block, alpha: &Lane) -> Self {
+        let mut found = Self {
+            light: [[0.0; BLOCK]; 3],
+            change: [[0.0; BLOCK]; 3],
+            solid: [0.0; BLOCK],
+            any: false,
+        };
+        let (mut firm, mut clear, mut share) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
+        for x in 0..BLOCK {
+            found.solid[x] = smooth(alpha[x], DENSE, SOLID);
+            firm[x] = smooth(alpha[x], FAINT, FIRM);
+            clear[x] = larger(1.0 - alpha[x], 0.0);
+            // A faint alpha's own error must not become a firefly: the straight colour is bounded
+            // by the plate's light over `FIRM`.
+            share[x] = 1.0 / larger(alpha[x], FIRM);
+        }
+        let mut bits = 0;
+        for channel in 0..3 {
+            let (plate, behind) = (&plate[channel], &behind[channel]);
+            let (light, change) = (&mut found.light[channel], &mut found.change[channel]);
+            for x in 0..BLOCK {
+                let (own, solid) = (plate[x], found.solid[x]);
+                // All of it at black itself.
+                let dark = solid * smaller((TOE - own) * (1.0 / TOE), 1.0);
+                let unmixed = (own - clear[x] * behind[x]) * share[x];
+                let bright = solid * own + (1.0 - solid) * unmixed;
+                let is_dark = own <= TOE;
+                let is_beyond = (alpha[x] > FAINT) & (is_dark | (own >= KNEE * alpha[x]));
+                let by = pick(is_dark, dark, smooth(bright, KNEE, 1.0) * firm[x]);
+                light[x] = pick(is_beyond, pick(is_dark, own, bright), 0.0);
+                change[x] = pick(is_beyond, by, 0.0);
+                bits |= change[x].to_bits();
+            }
+        }
+        found.any = bits != 0;
+        found
+    }
+
+    /// Puts the light into a block's colours, and adds to `touched` where something changes. Where
+    /// the plate stands in wholly, it is there already, to the bit.
+    fn mix(&self, colours: &mut Block, screen: Screen, weights: &Lane, touched: &mut Lane) {
+        let order = screen.first([0, 1, 2]);
+        let network = order.map(|channel| colours[channel]);
+        let change = order.map(|channel| self.change[channel]);
+        let light = order.map(|channel| self.light[channel]);
+        let mut mixed = network;
+        let ([n0, n1, n2], [c0, c1, c2], [l0, l1, l2]) = (&network, &change, &light);
+        let [m0, m1, m2] = &mut mixed;
+        for x in 0..BLOCK {
+            let own = c0[x] * l0[x] + (1.0 - c0[x]) * n0[x];
+            let one = c1[x] * l1[x] + (1.0 - c1[x]) * n1[x];
+            let other = c2[x] * l2[x] + (1.0 - c2[x]) * n2[x];
+            let more = larger(lead(own, one, other) - lead(n0[x], n1[x], n2[x]), 0.0);
+            let own = own - (1.0 - self.solid[x]) * more;
+            let most = larger(larger(c0[x], c1[x]), c2[x]);
+            let most = pick(weights[x] < 1.0, most, 0.0);
+            m0[x] = pick(most > 0.0, own, n0[x]);
+            m1[x] = pick(most > 0.0, one, n1[x]);
+            m2[x] = pick(most > 0.0, other, n2[x]);
+            touched[x] = larger(touched[x], most);
+        }
+        for (channel, mixed) in order.into_iter().zip(mixed) {
+            colours[channel] = mixed;
+        }
     }
 }
 
+/// By how much the screen's channel leads the other two.
 #[inline(always)]
-fn smaller(one: f32, other: f32) -> f32 {
-    if one < other { one } else { other }
+fn lead(screen: f32, one: f32, other: f32) -> f32 {
+    larger(screen - larger(one, other), 0.0)
 }
 
 #[cfg(test)]
