@@ -48,10 +48,7 @@ impl Backing {
         alpha: &Planes,
         geometry: &Geometry,
     ) -> Result<Self> {
-        plate.check("plate", &[3], "3")?;
-        plate.check_size("plate", geometry.plate)?;
-        alpha.check("predicted alpha", &[1], "1")?;
-        alpha.check_size("predicted alpha", geometry.network)?;
+        geometry.check(plate, alpha)?;
         let size = plate.size();
         let side = size.long().div_ceil(CELLS);
         let (across, down) = (size.width.div_ceil(side), size.height.div_ceil(side));

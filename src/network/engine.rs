@@ -130,9 +130,9 @@ impl Engine {
             }
         };
         let name = |name: &str| {
-            CString::new(name).map_err(|_| Error::ModelGraph {
-                path: model.path.clone(),
-                reason: format!("the name \"{}\" has a null in it", name.escape_default()),
+            CString::new(name).map_err(|_| {
+                let reason = format!("the name \"{}\" has a null in it", name.escape_default());
+                Error::graph(&model.path, &reason)
             })
         };
         let refiner = match &model.refiner {

@@ -205,7 +205,8 @@ fn keyed(effect: Effect<'_>, arguments: &RenderArgs) -> Result<()> {
     Ok(())
 }
 
-/// Whether a row is of the field that is to be rendered. Fields are counted from the lowest row.
+/// Whether a row is of the field that is to be rendered. Rows are counted from y = 0, wherever the
+/// picture begins.
 pub(super) fn is_of(y: i32, field: Field) -> bool {
     match field {
         Field::None | Field::Both => true,

@@ -505,7 +505,8 @@ pub(super) fn run(
     }
 }
 
-/// Why a device does not work, in words for people where the runtime's are not.
+/// A level of the runtime's messages among those of the log, one finer: what is news to it is none
+/// to a user.
 fn severity(level: LogLevel) -> log::Level {
     match level {
         LogLevel::Verbose => log::Level::Trace,

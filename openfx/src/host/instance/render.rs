@@ -214,13 +214,14 @@ impl Inner {
         Ok(image)
     }
 
-    fn render_arguments(
+    /// What an action is told of the picture that it is about: when, where, at which scale.
+    pub(super) fn picture_arguments(
         &self,
+        action: Action,
         request: &RenderRequest,
         window: RectI,
-        sequential: bool,
     ) -> PropertySet {
-        let incoming = self.arguments(Action::Render);
+        let incoming = self.arguments(action);
         incoming.put::<f64>(sys::kOfxPropTime, vec![request.time]);
         incoming.put_str(
             sys::kOfxImageEffectPropFieldToRender,
@@ -234,6 +235,16 @@ impl Inner {
             sys::kOfxImageEffectPropRenderScale,
             vec![request.scale.x, request.scale.y],
         );
+        incoming
+    }
+
+    fn render_arguments(
+        &self,
+        request: &RenderRequest,
+        window: RectI,
+        sequential: bool,
+    ) -> PropertySet {
+        let incoming = self.picture_arguments(Action::Render, request, window);
         let flag = |name, on| incoming.put::<c_int>(name, vec![c_int::from(on)]);
         flag(sys::kOfxImageEffectPropSequentialRenderStatus, sequential);
         flag(
