@@ -40,17 +40,17 @@ pub(super) static SCRATCH: LazyLock<Pool> = LazyLock::new(|| {
     Pool::new(512 << 20)
 });
 
-/// An enlarged prediction, by its key and the way it was brought to the plate's size.
-type Kept = ((u128, Upsampling), Arc<Enlarged<'static>>);
+/// What was made of a prediction, by its key and the way it was brought to the plate's size.
+type Kept<T> = Mutex<Option<((u128, Upsampling), Arc<T>)>>;
 
 /// The last prediction that was brought to a larger plate's size, whole. Its planes are lent by
 /// [`SCRATCH`], where they would lie idle otherwise; a slider's next frame finds the picture in
 /// them.
-static ENLARGED: Mutex<Option<Kept>> = Mutex::new(None);
+static ENLARGED: Kept<Enlarged<'static>> = Mutex::new(None);
 
 /// The islands and holes of the last prediction that was finished without being kept at the plate's
 /// size: because it has that size, or because little of it was wanted.
-static SPECKS: Mutex<Option<((u128, Upsampling), Arc<Specks>)>> = Mutex::new(None);
+static SPECKS: Kept<Specks> = Mutex::new(None);
 
 /// What plates told of the last predictions that were brought to their size by it, by the
 /// predictions' keys. Made anew in a moment; kept so that a slider's next frame need not.

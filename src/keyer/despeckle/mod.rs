@@ -115,6 +115,11 @@ impl Mask {
     pub fn apply(&self, y: usize, x0: usize, alpha: &mut [f32]) {
         self.soft.multiply(y, x0, alpha);
     }
+
+    /// The same from one row into another, which is as long.
+    pub(super) fn applied(&self, y: usize, x0: usize, alpha: &[f32], out: &mut [f32]) {
+        self.soft.multiplied(y, x0, alpha, out);
+    }
 }
 
 /// What a mask was asked for with.
@@ -203,8 +208,8 @@ mod tests {
             scale,
         );
         let mut out = picture.to_vec();
-        for (y, row) in out.iter_mut().enumerate() {
-            mask.apply(y, 0, row);
+        for (y, (row, out)) in picture.iter().zip(&mut out).enumerate() {
+            mask.applied(y, 0, row, out);
         }
         out
     }

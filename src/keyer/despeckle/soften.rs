@@ -7,6 +7,8 @@
 //! of the two directions does not matter, and a block whose whole neighbourhood is one colour
 //! needs no sum at all. That is nearly every block: a matte is mostly inside or outside.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::bitmap::Bitmap;
@@ -114,26 +116,39 @@ impl Soft {
     /// Multiplies `values`, which stand at the columns from `x0` on in row `y`, by the softened
     /// bitmap, 0..1 in steps of 255ths. What is multiplied by 0 is 0, whatever it was.
     pub(super) fn multiply(&self, y: usize, x0: usize, values: &mut [f32]) {
+        self.row(y, x0, values, |_, _| {});
+    }
+
+    /// The same from one row into another, which is as long. What is multiplied by 0 is not looked
+    /// at.
+    pub(super) fn multiplied(&self, y: usize, x0: usize, from: &[f32], out: &mut [f32]) {
+        self.row(y, x0, out, |columns, out| {
+            out.copy_from_slice(&from[columns]);
+        });
+    }
+
+    /// `fetch` brings the values of columns, counted from `x0`, where they matter.
+    fn row(&self, y: usize, x0: usize, out: &mut [f32], fetch: impl Fn(Range<usize>, &mut [f32])) {
         let words = self.words();
         let blocks = &self.blocks[y * words..(y + 1) * words];
         let mut rows = Vec::new();
-        let mut x = x0;
-        let mut rest = values;
-        while !rest.is_empty() {
-            let length = (BLOCK - x % BLOCK).min(rest.len());
-            let (block, after) = rest.split_at_mut(length);
+        let (mut x, end) = (x0, x0 + out.len());
+        while x < end {
+            let next = (x / BLOCK + 1) * BLOCK;
+            let columns = x - x0..next.min(end) - x0;
+            let out = &mut out[columns.clone()];
             match blocks[x / BLOCK] {
-                Uniform::Solid => {}
-                Uniform::Clear => block.fill(0.0),
+                Uniform::Solid => fetch(columns, out),
+                Uniform::Clear => out.fill(0.0),
                 Uniform::Edge => {
                     if rows.is_empty() {
                         rows = self.rows(y);
                     }
-                    self.edge(&rows, x, block);
+                    fetch(columns, out);
+                    self.edge(&rows, x, out);
                 }
             }
-            rest = after;
-            x += length;
+            x = next;
         }
     }
 
@@ -304,8 +319,8 @@ mod tests {
             for y in 0..height {
                 let mut whole = vec![1.0; width];
                 soft.multiply(y, 0, &mut whole);
-                let mut part = vec![1.0; to - from];
-                soft.multiply(y, from, &mut part);
+                let mut part = vec![9.0; to - from];
+                soft.multiplied(y, from, &vec![1.0; to - from], &mut part);
                 prop_assert_eq!(&whole[from..to], &part[..]);
                 for (x, value) in whole.iter().enumerate() {
                     let mut sum = 0_u32;

@@ -203,9 +203,10 @@ impl<'a> Matte<'a> {
 
     /// The same before edges are moved and blurred.
     fn toned_row(&self, y: usize, x0: usize, out: &mut [f32]) {
-        out.copy_from_slice(&self.alpha.row(0, y)[x0..x0 + out.len()]);
-        if let Some(islands) = &self.islands {
-            islands.apply(y, x0, out);
+        let alpha = &self.alpha.row(0, y)[x0..x0 + out.len()];
+        match &self.islands {
+            Some(islands) => islands.applied(y, x0, alpha, out),
+            None => out.copy_from_slice(alpha),
         }
         if let Some(holes) = &self.holes {
             for value in out.iter_mut() {
