@@ -64,6 +64,7 @@ pub mod survey;
 
 pub use backing::Backing;
 pub use colour::{Encoding, Light};
+pub use despeckle::Specks;
 pub use error::{Error, Result};
 pub use geometry::{Bounds, Fit, Geometry, SizeRule};
 pub use guided::Guide;
