@@ -205,3 +205,93 @@ fn is_beyond(row: &[f32]) -> bool {
         values.iter().fold(false, outside)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::backing::Backing;
+    use super::super::geometry::{Fit, SizeRule};
+    use super::super::plate::{Normalisation, prepare};
+    use super::super::settings::{Resolution, Screen};
+    use super::*;
+
+    static POOL: Pool = Pool::new(1 << 24);
+
+    /// A picture without a pattern, now and then beyond 0..1 and broken.
+    fn plate(size: Size) -> Planes {
+        let mut planes = Planes::new(size.width, size.height, 3);
+        for (i, value) in planes.data_mut().iter_mut().enumerate() {
+            *value = match i % 9973 {
+                17 => f32::NAN,
+                18 => f32::INFINITY,
+                19 => 1e9,
+                rest => ((rest * 7919) % 1013) as f32 / 950.0 - 0.02,
+            };
+        }
+        planes
+    }
+
+    fn geometry(size: Size, resolution: Resolution) -> Geometry {
+        let rule = SizeRule {
+            fit: Fit::Aspect,
+            multiple: 32,
+            min: 32,
+            max_long: 2048,
+            auto_long: 2048,
+        };
+        Geometry::new(size, size, &rule, resolution).unwrap()
+    }
+
+    #[test]
+    fn one_pass_gives_what_several_give_on_any_number_of_threads() {
+        let cases = [
+            (Size::new(1100, 260), Resolution::Long512),
+            (Size::new(90, 700), Resolution::Auto),
+            (Size::new(5, 3), Resolution::Auto),
+        ];
+        for (size, resolution) in cases {
+            let geometry = geometry(size, resolution);
+            let plate = plate(size);
+            let mut hint = Planes::new(size.width, size.height, 1);
+            let ramp = hint.data_mut().iter_mut().enumerate();
+            ramp.for_each(|(i, value)| *value = (i % 89) as f32 / 88.0);
+            let mut alpha = Planes::new(geometry.network.width, geometry.network.height, 1);
+            let ramp = alpha.data_mut().iter_mut().enumerate();
+            ramp.for_each(|(i, value)| *value = (i % 3) as f32 / 2.0);
+            for encoding in [Encoding::Srgb, Encoding::Linear, Encoding::LogC3] {
+                let (light, normalisation) = (encoding.light(), Normalisation::IMAGENET);
+                let held = encoding.plate(plate.clone());
+                let overview = Overview::new(&held, light).unwrap();
+                let screen = Screen::Blue;
+                let input = prepare(
+                    &held,
+                    &hint,
+                    &geometry,
+                    light,
+                    screen,
+                    &normalisation,
+                    &POOL,
+                )
+                .unwrap();
+                let backing = Backing::new(&held, light.encoding(), &alpha, &geometry).unwrap();
+                assert!(input.data.iter().all(|value| value.is_finite()));
+                for threads in [1, 2, 7] {
+                    let threads = rayon::ThreadPoolBuilder::new()
+                        .num_threads(threads)
+                        .build()
+                        .unwrap();
+                    threads.install(|| {
+                        let survey = Survey::new(&plate, encoding, &geometry, true, &POOL).unwrap();
+                        assert!(survey.overview.as_ref() == Some(&overview));
+                        let seen = Backing::of(&survey.samples, &alpha, &geometry).unwrap();
+                        assert!(seen == backing, "{size} {encoding:?}");
+                        let colours = survey.colours;
+                        let made = colours.input(&hint, screen, &normalisation).unwrap();
+                        assert!(made == input, "{size} {encoding:?}");
+                    });
+                }
+            }
+        }
+    }
+}
