@@ -169,13 +169,52 @@ fn transform(b: &mut Builder<'_>, sum: &Sum, place: &Place) -> Result<(Value, Su
     let seen = Sum(shortcut, seen, bias);
 
     let (x, normal) = layer_norm(b, &seen, &place.name("norm2"), output)?;
-    let (wide, bias) = product(b, &normal, &place.name("mlp.fc1"), output, 4 * output)?;
+    let (thought, bias) = if b.channel_blocks() {
+        (think_in_channel_blocks(b, &normal, place)?, None)
+    } else {
+        think(b, &normal, place)?
+    };
+    Ok((given, Sum(x, thought, bias)))
+}
+
+/// Each token by itself through four times its channels: `[N × side_after², output]` → the same, and
+/// the bias that is still to be added.
+fn think(b: &mut Builder<'_>, x: &Value, place: &Place) -> Result<(Value, Option<Value>)> {
+    let Block { output, .. } = place.block;
+    let (wide, bias) = product(b, x, &place.name("mlp.fc1"), output, 4 * output)?;
     let wide = match &bias {
         Some(bias) => b.node_of(MICROSOFT, "BiasGelu", &[&wide, bias], &[]),
         None => b.node("Gelu", &[&wide], &[]),
     };
-    let (thought, bias) = product(b, &wide, &place.name("mlp.fc2"), 4 * output, output)?;
-    Ok((given, Sum(x, thought, bias)))
+    product(b, &wide, &place.name("mlp.fc2"), 4 * output, output)
+}
+
+/// [`think`] as convolutions of 1 × 1 over a picture of the tokens, a window a row. Where the
+/// runtime has its channels in blocks these are quicker than its products, and between the two
+/// nothing has to be put into another order.
+fn think_in_channel_blocks(b: &mut Builder<'_>, x: &Value, place: &Place) -> Result<Value> {
+    let Block { output, .. } = place.block;
+    let window = place.side_after() * place.side_after();
+    let x = b.reshape(x, &[1, place.windows, window, output]);
+    let x = b.transpose(&x, &[0, 3, 1, 2]);
+    let wide = pointwise(b, &x, &place.name("mlp.fc1"), output, 4 * output)?;
+    let wide = b.node("Gelu", &[&wide], &[]);
+    let x = pointwise(b, &wide, &place.name("mlp.fc2"), 4 * output, output)?;
+    let x = b.transpose(&x, &[0, 2, 3, 1]);
+    Ok(b.reshape(&x, &[place.tokens_after(), output]))
+}
+
+/// `[1, input, N, tokens]` → `[1, output, N, tokens]`.
+fn pointwise(
+    b: &mut Builder<'_>,
+    x: &Value,
+    name: &str,
+    input: usize,
+    output: usize,
+) -> Result<Value> {
+    let weight = b.weight(&format!("{name}.weight"), &[output, input, 1, 1])?;
+    let bias = b.weight(&format!("{name}.bias"), &[output])?;
+    Ok(b.node("Conv", &[x, &weight, &bias], &[]))
 }
 
 /// Multi-head attention: `[N × side², input]` → `[N × side_after², output]`, and the bias that is
