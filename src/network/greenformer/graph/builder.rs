@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use half::f16;
 
-use super::internal;
+use super::{channel_blocks, internal};
 use crate::network::device::{Device, Precision};
 use crate::network::error::{Error, Result};
 use crate::network::greenformer::weights::WeightsFile;
@@ -88,7 +88,7 @@ impl<'a> Builder<'a> {
             version: Some(version),
         };
         let mut sets = vec![operators("", OPSET), operators(MICROSOFT, 1)];
-        if self.channel_blocks() {
+        if channel_blocks::on(self.device, self.precision) {
             sets.push(operators(CHANNEL_BLOCKS, 1));
         }
         let model = ModelProto {
@@ -117,14 +117,6 @@ impl<'a> Builder<'a> {
     /// In what it computes.
     pub(super) fn precision(&self) -> Precision {
         self.precision
-    }
-
-    /// True where the runtime's convolutions take channels in blocks, and are quicker than its matrix
-    /// products: on processors of this kind in 32 bits. On others it may not have the operators.
-    pub(super) fn channel_blocks(&self) -> bool {
-        cfg!(target_arch = "x86_64")
-            && self.device == Device::Cpu
-            && self.precision == Precision::Fp32
     }
 
     /// Nodes from here on belong to this part.

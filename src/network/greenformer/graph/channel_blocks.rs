@@ -1,4 +1,4 @@
-//! The refiner for processors whose convolutions take channels in blocks.
+//! Pictures for processors whose convolutions take channels in blocks, and the refiner with them.
 //!
 //! ONNX Runtime's quick convolutions on such a processor want a picture as planes of 8 or 16
 //! channels each, whose values for a pixel lie side by side. It turns pictures round before and
@@ -7,13 +7,15 @@
 //! for them.
 //!
 //! How many channels are in a block is the processor's affair, and no number here depends on it:
-//! weights are brought into blocks by the runtime's own operator, and statistics out of them. A
-//! picture in blocks has the shape `[1, channels, H, W]` all the same; in memory the rows of a block
-//! follow each other, so that the same numbers are also a picture `[1, channels × H, 1, W]`.
+//! weights are brought into blocks by the runtime's own operator, once when it builds the session,
+//! and statistics out of them. A picture in blocks has the shape `[1, channels, H, W]` all the same;
+//! in memory the rows of a block follow each other, so that the same numbers are also a picture
+//! `[1, channels × H, 1, W]`.
 
-use super::builder::{CHANNEL_BLOCKS, Builder, Set, Value};
+use super::builder::{Builder, CHANNEL_BLOCKS, Set, Value};
 use super::refiner;
 use super::{MULTIPLE, Size};
+use crate::network::device::{Device, Precision};
 use crate::network::error::Result;
 use crate::network::greenformer::tensors::{DILATIONS, REFINER};
 
@@ -23,6 +25,12 @@ const INPUT: usize = 7;
 const ANSWERS: usize = 4;
 /// Channels that the last convolution gives: whole blocks of either kind.
 const PADDED: usize = 16;
+
+/// True where the runtime's convolutions take channels in blocks, and are quicker than its matrix
+/// products: on processors of this kind in 32 bits. On others it may not have the operators.
+pub(in crate::network::greenformer) fn on(device: Device, precision: Precision) -> bool {
+    cfg!(target_arch = "x86_64") && device == Device::Cpu && precision == Precision::Fp32
+}
 
 /// The correction: `[1, 7, H, W]` → `[1, 4, H, W]`.
 pub(super) fn delta(b: &mut Builder<'_>, x: &Value, size: Size) -> Result<Value> {
@@ -64,18 +72,47 @@ fn convolve(
 
 /// The last convolution, 1 × 1, and out of the blocks: `[1, 64, H, W]` → `[1, 4, H, W]`.
 fn last(b: &mut Builder<'_>, x: &Value) -> Result<Value> {
-    let padded = |mut values: Vec<f32>, length: usize| {
-        values.resize(length, 0.0);
-        values
-    };
-    let weight = padded(b.numbers("refiner.final.weight")?, PADDED * REFINER);
-    let bias = padded(b.numbers("refiner.final.bias")?, PADDED);
-    let weight = b.floats("refiner.final.padded", &[PADDED, REFINER, 1, 1], &weight);
+    let more = (PADDED - ANSWERS) as i64;
+    let weight = b.weight("refiner.final.weight", &[ANSWERS, REFINER, 1, 1])?;
+    let behind = b.integers(&[0, 0, 0, 0, more, 0, 0, 0]);
+    let weight = b.node("Pad", &[&weight, &behind], &[]);
     let weight = filters(b, &weight, PADDED, REFINER, 1);
-    let bias = b.floats("refiner.final.bias.padded", &[PADDED], &bias);
+    let bias = b.weight("refiner.final.bias", &[ANSWERS])?;
+    let behind = b.integers(&[0, more]);
+    let bias = b.node("Pad", &[&bias, &behind], &[]);
     let set = [("kernel_shape", Set::Ints(&[1, 1]))];
     let x = b.node_of(CHANNEL_BLOCKS, "Conv", &[x, &weight, &bias], &set);
     Ok(plain(b, &x, ANSWERS))
+}
+
+/// Tokens as a picture in blocks: `[1, H, W, channels]` → `[1, channels, H, W]`.
+pub(super) fn of_tokens(b: &mut Builder<'_>, x: &Value) -> Value {
+    let set = [("channels_last", Set::Int(1))];
+    b.node_of(CHANNEL_BLOCKS, "ReorderInput", &[x], &set)
+}
+
+/// The way back: `[1, channels, H, W]` in blocks → `[1, H, W, channels]`.
+pub(super) fn to_tokens(b: &mut Builder<'_>, x: &Value, channels: usize) -> Value {
+    let set = [
+        ("channels_last", Set::Int(1)),
+        ("channels", Set::Int(channels as i64)),
+    ];
+    b.node_of(CHANNEL_BLOCKS, "ReorderOutput", &[x], &set)
+}
+
+/// A linear layer for each pixel, in blocks: `[1, inputs, H, W]` → `[1, outputs, H, W]`.
+pub(super) fn pointwise(
+    b: &mut Builder<'_>,
+    x: &Value,
+    name: &str,
+    inputs: usize,
+    outputs: usize,
+) -> Result<Value> {
+    let weight = b.weight(&format!("{name}.weight"), &[outputs, inputs])?;
+    let weight = filters(b, &weight, outputs, inputs, 1);
+    let bias = b.weight(&format!("{name}.bias"), &[outputs])?;
+    let set = [("kernel_shape", Set::Ints(&[1, 1]))];
+    Ok(b.node_of(CHANNEL_BLOCKS, "Conv", &[x, &weight, &bias], &set))
 }
 
 /// A convolution's weight in blocks of its inputs, where these are in blocks, and of its outputs.
@@ -86,10 +123,12 @@ fn filters(
     inputs: usize,
     side: usize,
 ) -> Value {
-    // As a picture for each output, then as one whose pixels are the numbers of a filter.
-    let weight = match inputs {
-        INPUT => weight.clone(),
-        _ => b.node_of(CHANNEL_BLOCKS, "ReorderInput", &[weight], &[]),
+    // As a picture for each output, whose order is right already where it is one pixel or has no
+    // blocks; then as a single one, whose pixels are the numbers of a filter.
+    let weight = if side == 1 || inputs == INPUT {
+        weight.clone()
+    } else {
+        b.node_of(CHANNEL_BLOCKS, "ReorderInput", &[weight], &[])
     };
     let weight = b.reshape(&weight, &[1, outputs, inputs * side * side, 1]);
     let weight = b.node_of(CHANNEL_BLOCKS, "ReorderInput", &[&weight], &[]);

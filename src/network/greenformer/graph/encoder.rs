@@ -9,7 +9,7 @@
 //! block pools.
 
 use super::builder::{Builder, MICROSOFT, Set, Value};
-use super::{Size, embedding};
+use super::{Size, channel_blocks, embedding};
 use crate::network::device::{Device, Precision};
 use crate::network::error::Result;
 use crate::network::greenformer::tensors::{self, Block, HEAD, LEVELS, WIDTH};
@@ -169,8 +169,8 @@ fn transform(b: &mut Builder<'_>, sum: &Sum, place: &Place) -> Result<(Value, Su
     let seen = Sum(shortcut, seen, bias);
 
     let (x, normal) = layer_norm(b, &seen, &place.name("norm2"), output)?;
-    let (thought, bias) = if b.channel_blocks() {
-        (think_in_channel_blocks(b, &normal, place)?, None)
+    let (thought, bias) = if channel_blocks::on(b.device(), b.precision()) {
+        (convolved(b, &normal, place)?, None)
     } else {
         think(b, &normal, place)?
     };
@@ -189,32 +189,18 @@ fn think(b: &mut Builder<'_>, x: &Value, place: &Place) -> Result<(Value, Option
     product(b, &wide, &place.name("mlp.fc2"), 4 * output, output)
 }
 
-/// [`think`] as convolutions of 1 × 1 over a picture of the tokens, a window a row. Where the
-/// runtime has its channels in blocks these are quicker than its products, and between the two
-/// nothing has to be put into another order.
-fn think_in_channel_blocks(b: &mut Builder<'_>, x: &Value, place: &Place) -> Result<Value> {
+/// [`think`] as convolutions of 1 × 1 over a picture of the tokens, a window a row. In blocks of
+/// channels these are quicker than the runtime's products, and GELU does not mind the order.
+fn convolved(b: &mut Builder<'_>, x: &Value, place: &Place) -> Result<Value> {
     let Block { output, .. } = place.block;
     let window = place.side_after() * place.side_after();
     let x = b.reshape(x, &[1, place.windows, window, output]);
-    let x = b.transpose(&x, &[0, 3, 1, 2]);
-    let wide = pointwise(b, &x, &place.name("mlp.fc1"), output, 4 * output)?;
+    let x = channel_blocks::of_tokens(b, &x);
+    let wide = channel_blocks::pointwise(b, &x, &place.name("mlp.fc1"), output, 4 * output)?;
     let wide = b.node("Gelu", &[&wide], &[]);
-    let x = pointwise(b, &wide, &place.name("mlp.fc2"), 4 * output, output)?;
-    let x = b.transpose(&x, &[0, 2, 3, 1]);
+    let x = channel_blocks::pointwise(b, &wide, &place.name("mlp.fc2"), 4 * output, output)?;
+    let x = channel_blocks::to_tokens(b, &x, output);
     Ok(b.reshape(&x, &[place.tokens_after(), output]))
-}
-
-/// `[1, input, N, tokens]` → `[1, output, N, tokens]`.
-fn pointwise(
-    b: &mut Builder<'_>,
-    x: &Value,
-    name: &str,
-    input: usize,
-    output: usize,
-) -> Result<Value> {
-    let weight = b.weight(&format!("{name}.weight"), &[output, input, 1, 1])?;
-    let bias = b.weight(&format!("{name}.bias"), &[output])?;
-    Ok(b.node("Conv", &[x, &weight, &bias], &[]))
 }
 
 /// Multi-head attention: `[N × side², input]` → `[N × side_after², output]`, and the bias that is

@@ -44,7 +44,7 @@ fn delta(b: &mut Builder<'_>, input: &Value, logits: &Value, size: Size) -> Resu
     let coarse = b.node("Sigmoid", &[logits], &[]);
     // [1, 7, H, W]: plate, alpha, foreground
     let x = b.node("Concat", &[&plate, &coarse], &[("axis", Set::Int(1))]);
-    if b.channel_blocks() {
+    if channel_blocks::on(b.device(), b.precision()) {
         return channel_blocks::delta(b, &x, size);
     }
     let x = b.narrow(x);
