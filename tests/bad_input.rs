@@ -5,24 +5,13 @@
 
 mod common;
 
-use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use common::{frame, instance, load, picture, plate};
-use ofx::host::{HostImage, HostOptions, Instance, Layout, Library, RenderRequest, StillClip};
+use common::{OUTPUTS, connect, frame, instance, library, picture, plate, set, wide};
+use ofx::host::{HostImage, Instance, Layout, Library, RenderRequest};
 use ofx::{Components, Context, Depth, RectI, Scale};
 
 const FLOAT: Layout = Layout::FLOAT_RGBA;
-const OUTPUTS: [&str; 8] = [
-    "processed",
-    "matte",
-    "foreground",
-    "composite",
-    "hint",
-    "sourceMatte",
-    "screen",
-    "status",
-];
 /// Everything that is off by default, and edges that reach over many pixels.
 const EVERYTHING: [(&str, &str); 12] = [
     ("upsampling", "guided"),
@@ -42,24 +31,12 @@ const EVERYTHING: [(&str, &str); 12] = [
 /// A plate's pixel at a column and row.
 type Pixel = fn(i32, i32) -> [f32; 4];
 
-fn bundle() -> &'static Path {
-    static COPY: OnceLock<std::path::PathBuf> = OnceLock::new();
-    COPY.get_or_init(|| common::bundle_with_test_models("bad_input"))
-}
-
 /// A node with every control on; `model` is empty for the shipped one.
 fn node(library: &Library, model: &str, plate: &Arc<HostImage>) -> Instance {
     let node = instance(library, Context::General, plate, None);
     node.set_str("model", model).unwrap();
-    for (id, value) in EVERYTHING {
-        node.set_str(id, value).unwrap();
-    }
+    set(&node, &EVERYTHING);
     node
-}
-
-fn connect(node: &Instance, clip: &str, image: &Arc<HostImage>) {
-    let clip_source = Arc::new(StillClip::new(image.clone()));
-    node.connect(clip, clip_source).unwrap();
 }
 
 /// Renders every output whole, as a small proxy, and one pixel of it.
@@ -110,7 +87,7 @@ fn look(node: &Instance, bounds: RectI, what: &str) {
 
 #[test]
 fn plates_that_nobody_means_to_key_give_pictures() {
-    let library = load(bundle(), HostOptions::strict());
+    let library = library();
     let bounds = frame(96, 64);
     let plates: [(&str, Pixel); 8] = [
         ("all green", |_, _| [0.1, 0.6, 0.15, 1.0]),
@@ -139,7 +116,7 @@ fn plates_that_nobody_means_to_key_give_pictures() {
 
 #[test]
 fn hints_and_masks_of_every_kind_and_size_give_pictures() {
-    let library = load(bundle(), HostOptions::strict());
+    let library = library();
     let bounds = frame(96, 64);
     let node = node(&library, "pass", &plate(bounds, FLOAT));
     let away = RectI {
@@ -185,7 +162,7 @@ fn hints_and_masks_of_every_kind_and_size_give_pictures() {
 
 #[test]
 fn rgb_and_anamorphic_plates_of_every_depth_give_every_output() {
-    let library = load(bundle(), HostOptions::strict());
+    let library = library();
     let bounds = frame(96, 64);
     for depth in [Depth::Byte, Depth::Short, Depth::Half, Depth::Float] {
         for components in [Components::Rgb, Components::Rgba] {
@@ -194,10 +171,9 @@ fn rgb_and_anamorphic_plates_of_every_depth_give_every_output() {
                 components,
                 ..FLOAT
             };
-            let mut wide = Arc::into_inner(plate(bounds, layout)).unwrap();
-            wide.pixel_aspect = 2.0;
             let what = format!("{depth:?} {components:?}, anamorphic");
-            look(&node(&library, "pass", &Arc::new(wide)), bounds, &what);
+            let plate = wide(plate(bounds, layout));
+            look(&node(&library, "pass", &plate), bounds, &what);
         }
     }
     library.assert_clean();

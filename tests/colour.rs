@@ -5,10 +5,12 @@
 
 mod common;
 
-use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use common::{difference, frame, instance, is_subject, load, picture, render, status};
+use common::{
+    difference, frame, instance, is_subject, library, load, picture, render, set, status,
+    test_bundle,
+};
 use corridorkey::keyer::Encoding;
 use ofx::host::{HostImage, HostOptions, Instance, Layout, Library};
 use ofx::{ColourStyle, Context, RectI};
@@ -20,15 +22,6 @@ const BOUNDS: RectI = RectI {
     x2: 320,
     y2: 180,
 };
-
-fn pass_bundle() -> &'static Path {
-    static COPY: OnceLock<std::path::PathBuf> = OnceLock::new();
-    COPY.get_or_init(|| common::bundle_with_test_models("colour"))
-}
-
-fn library(options: HostOptions) -> Library {
-    load(pass_bundle(), options)
-}
 
 /// Linear light of the scene: a subject that goes a little above white, before a green screen.
 fn light(x: i32, y: i32) -> [f32; 3] {
@@ -50,19 +43,20 @@ fn scene(encoding: Encoding) -> Arc<HostImage> {
 /// A node that shows what surrounds the network, with a hint that is made of the plate's colour.
 fn node(library: &Library, plate: &Arc<HostImage>, input: &str) -> Instance {
     let node = instance(library, Context::General, plate, None);
-    for (id, value) in [
-        ("model", "pass"),
-        ("despeckle", "false"),
-        ("despillStrength", "0"),
-        // The transparent model's alpha is not the scene's: nothing is to be unmixed by it.
-        ("restoreRange", "false"),
-        ("screenColor", "green"),
-        // By its label: hosts older than 1.5 know no ids.
-        ("hintSource", "Screen Key"),
-        ("inputColor", input),
-    ] {
-        node.set_str(id, value).unwrap();
-    }
+    set(
+        &node,
+        &[
+            ("model", "pass"),
+            ("despeckle", "false"),
+            ("despillStrength", "0"),
+            // The transparent model's alpha is not the scene's: nothing is to be unmixed by it.
+            ("restoreRange", "false"),
+            ("screenColor", "green"),
+            // By its label: hosts older than 1.5 know no ids.
+            ("hintSource", "Screen Key"),
+            ("inputColor", input),
+        ],
+    );
     node
 }
 
@@ -70,7 +64,7 @@ fn node(library: &Library, plate: &Arc<HostImage>, input: &str) -> Instance {
 /// in, or as linear light.
 #[test]
 fn one_scene_in_every_encoding_is_one_key() {
-    let library = library(HostOptions::strict());
+    let library = library();
     let linear = node(&library, &scene(Encoding::Linear), "linear");
     let matte = render(&linear, "matte");
     let straight = render(&linear, "foreground");
@@ -123,7 +117,7 @@ fn one_scene_in_every_encoding_is_one_key() {
 /// Data is not converted, whatever the output's colour.
 #[test]
 fn data_is_never_converted() {
-    let library = library(HostOptions::strict());
+    let library = library();
     let node = node(&library, &scene(Encoding::LogC3), "logc3");
     for output in ["matte", "hint"] {
         node.set_str("outputColor", "same").unwrap();
@@ -149,7 +143,7 @@ fn managed(style: ColourStyle, source: &str) -> HostOptions {
 #[test]
 fn colour_is_negotiated_with_hosts_that_can() {
     for style in [ColourStyle::Core, ColourStyle::Full, ColourStyle::Ocio] {
-        let library = library(managed(style, "ACEScg"));
+        let library = load(test_bundle(), managed(style, "ACEScg"));
         let plate = scene(Encoding::AcesCg);
         let auto = node(&library, &plate, "auto");
         let picture = render(&auto, "processed");
@@ -180,7 +174,7 @@ fn colour_is_negotiated_with_hosts_that_can() {
 /// A name that nobody knows is said, and read as this host's floats are.
 #[test]
 fn an_unknown_colour_space_is_said() {
-    let library = library(managed(ColourStyle::Core, "Bob's log"));
+    let library = load(test_bundle(), managed(ColourStyle::Core, "Bob's log"));
     let plate = scene(Encoding::Linear);
     let auto = node(&library, &plate, "auto");
     let picture = render(&auto, "processed");
@@ -211,7 +205,7 @@ fn other_hosts_go_by_name_and_depth() {
         (older, "Linear (Rec.709)"),
         (resolve, "BT.1886 (gamma 2.4)"),
     ] {
-        let library = library(options);
+        let library = load(test_bundle(), options);
         let node = node(&library, &scene(Encoding::Linear), "auto");
         render(&node, "matte");
         let line = status(&node, "statusReading");

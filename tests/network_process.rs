@@ -124,15 +124,7 @@ fn without_a_library_there_is_a_sentence_and_another_attempt_finds_it() {
         return;
     }
     let output = child(NAME, |_| {});
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(
-        output.status.success() && said.contains("1 passed"),
-        "{said}"
-    );
+    assert_passed(&output);
 }
 
 #[test]
@@ -149,15 +141,7 @@ fn the_environment_s_mistakes_are_told_by_the_global_service_instead_of_ignored(
     let output = child(NAME, |command| {
         command.env("CORRIDORKEY_THREADS", "lots");
     });
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(
-        output.status.success() && said.contains("1 passed"),
-        "{said}"
-    );
+    assert_passed(&output);
 }
 
 /// A library with the name by which the CUDA part of every ONNX Runtime finds its runtime, open for

@@ -4,45 +4,62 @@
 
 mod common;
 
-use common::{frame, hint, instance, load, plate, render, status};
+use std::fmt::Debug;
+
+use common::{connect, frame, hint, instance, library, load, plate, render, set, status};
 use ofx::Context;
-use ofx::host::{HostOptions, Layout, Quirks, StillClip};
+use ofx::host::{HostOptions, Instance, Layout, Library, Quirks};
 
 const FLOAT: Layout = Layout::FLOAT_RGBA;
 
+/// A node with a plate and nothing else.
+fn fresh(library: &Library) -> Instance {
+    instance(
+        library,
+        Context::General,
+        &plate(frame(64, 48), FLOAT),
+        None,
+    )
+}
+
+/// Makes changes one after the other; after each, `state` of the control that it is about is as told.
+fn follows<T: PartialEq + Debug>(
+    node: &Instance,
+    state: impl Fn(&str) -> T,
+    changes: &[(&str, &str, &str, T)],
+) {
+    for (id, value, what, wanted) in changes {
+        node.set_str(id, value).unwrap();
+        assert_eq!(&state(what), wanted, "{what} after {id} = {value}");
+    }
+}
+
 #[test]
 fn what_has_no_effect_is_greyed_out() {
-    let library = load(
-        &common::bundle_with_test_models("greyed"),
-        HostOptions::strict(),
-    );
-    let bounds = frame(64, 48);
-    let node = instance(&library, Context::General, &plate(bounds, FLOAT), None);
+    let library = library();
+    let node = fresh(&library);
     let enabled = |id: &str| node.param_state(id).unwrap().enabled;
-    for (id, value, what, wanted) in [
-        ("despeckle", "false", "despeckleSize", false),
-        ("despeckle", "true", "despeckleSize", true),
-        ("screenMeasure", "picked", "screenPick", true),
-        ("screenMeasure", "measured", "screenPick", false),
-        ("hintSource", "screen", "hintChannel", false),
-        ("hintSource", "hint", "hintChannel", true),
-        ("screenColor", "blue", "screenMeasure", false),
-        ("screenColor", "auto", "screenMeasure", true),
-    ] {
-        node.set_str(id, value).unwrap();
-        assert_eq!(enabled(what), wanted, "{what} after {id} = {value}");
-    }
+    follows(
+        &node,
+        enabled,
+        &[
+            ("despeckle", "false", "despeckleSize", false),
+            ("despeckle", "true", "despeckleSize", true),
+            ("screenMeasure", "picked", "screenPick", true),
+            ("screenMeasure", "measured", "screenPick", false),
+            ("hintSource", "screen", "hintChannel", false),
+            ("hintSource", "hint", "hintChannel", true),
+            ("screenColor", "blue", "screenMeasure", false),
+            ("screenColor", "auto", "screenMeasure", true),
+        ],
+    );
     library.assert_clean();
 }
 
 #[test]
 fn what_makes_no_sense_is_hidden_and_left_grey_where_it_cannot_be() {
-    let library = load(
-        &common::bundle_with_test_models("hiding"),
-        HostOptions::strict(),
-    );
-    let bounds = frame(64, 48);
-    let node = instance(&library, Context::General, &plate(bounds, FLOAT), None);
+    let library = library();
+    let node = fresh(&library);
     let state = |id: &str| {
         let state = node.param_state(id).unwrap();
         (state.secret, state.enabled)
@@ -52,20 +69,21 @@ fn what_makes_no_sense_is_hidden_and_left_grey_where_it_cannot_be() {
     for id in ["screenPick", "detailShrink", "detailFeather"] {
         assert_eq!(state(id), hidden, "{id} of a new node");
     }
-    for (id, value, what, wanted) in [
-        ("sourceDetail", "true", "detailShrink", shown),
-        ("sourceDetail", "true", "detailFeather", shown),
-        ("sourceDetail", "false", "detailShrink", hidden),
-        ("sourceDetail", "false", "detailFeather", hidden),
-        ("screenMeasure", "picked", "screenPick", shown),
-        ("screenMeasure", "measured", "screenPick", hidden),
-        // What looks another way only is neither.
-        ("output", "matte", "despillStrength", shown),
-        ("output", "processed", "stabilise", shown),
-    ] {
-        node.set_str(id, value).unwrap();
-        assert_eq!(state(what), wanted, "{what} after {id} = {value}");
-    }
+    follows(
+        &node,
+        state,
+        &[
+            ("sourceDetail", "true", "detailShrink", shown),
+            ("sourceDetail", "true", "detailFeather", shown),
+            ("sourceDetail", "false", "detailShrink", hidden),
+            ("sourceDetail", "false", "detailFeather", hidden),
+            ("screenMeasure", "picked", "screenPick", shown),
+            ("screenMeasure", "measured", "screenPick", hidden),
+            // What looks another way only is neither.
+            ("output", "matte", "despillStrength", shown),
+            ("output", "processed", "stabilise", shown),
+        ],
+    );
     library.assert_clean();
 }
 
@@ -111,13 +129,7 @@ fn hosts_that_hide_half_of_the_panel_have_no_trouble_with_it() {
         },
     );
     let node = library.create(common::ID, Context::Filter).unwrap();
-    node.connect(
-        "Source",
-        std::sync::Arc::new(StillClip::new(plate(frame(64, 48), FLOAT))),
-    )
-    .unwrap();
-    for (id, value) in [("screenMeasure", "picked"), ("hintGrow", "2")] {
-        node.set_str(id, value).unwrap();
-    }
+    connect(&node, "Source", &plate(frame(64, 48), FLOAT));
+    set(&node, &[("screenMeasure", "picked"), ("hintGrow", "2")]);
     library.assert_clean();
 }

@@ -5,14 +5,13 @@
 
 mod common;
 
-use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use common::{difference, frame, hint, instance, is_subject, load, picture, plate, render, status};
-use ofx::host::{
-    ClipFormat, FnClip, HostImage, HostOptions, Instance, Layout, Library, RenderRequest,
-    StillClip, Value,
+use common::{
+    connect, difference, frame, hint, instance, is_subject, library, picture, plate, ran, render,
+    set, status, wide,
 };
+use ofx::host::{ClipFormat, FnClip, HostImage, Instance, Layout, Library, RenderRequest, Value};
 use ofx::{Components, Context, Depth, Premultiplication, RectD, RectI, Scale};
 
 const FLOAT: Layout = Layout::FLOAT_RGBA;
@@ -21,39 +20,23 @@ const ALPHA: Layout = Layout {
     ..FLOAT
 };
 
-fn bundle() -> &'static Path {
-    static COPY: OnceLock<std::path::PathBuf> = OnceLock::new();
-    COPY.get_or_init(|| common::bundle_with_test_models("panel_hint"))
-}
-
-fn library() -> Library {
-    load(bundle(), HostOptions::strict())
-}
-
 /// A node with the transparent test model: the matte is the hint.
 fn node(library: &Library, plate: &Arc<HostImage>, hint: Option<&Arc<HostImage>>) -> Instance {
     let node = instance(library, Context::General, plate, hint);
-    for (id, value) in [
-        ("model", "pass"),
-        ("despeckle", "false"),
-        ("screenColor", "green"),
-    ] {
-        node.set_str(id, value).unwrap();
-    }
+    set(
+        &node,
+        &[
+            ("model", "pass"),
+            ("despeckle", "false"),
+            ("screenColor", "green"),
+        ],
+    );
     node
-}
-
-fn connect(node: &Instance, clip: &str, image: Arc<HostImage>) {
-    node.connect(clip, Arc::new(StillClip::new(image))).unwrap();
 }
 
 /// Alpha of the matte at a pixel, y upwards.
 fn at(image: &HostImage, x: i32, y: i32) -> f32 {
     image.pixel(x, y).unwrap()[3]
-}
-
-fn ran(node: &Instance) -> bool {
-    status(node, "statusTime").contains("network")
 }
 
 /// White left of a column.
@@ -127,7 +110,7 @@ fn an_opaque_matte_is_never_solid_white() {
         Premultiplication::Premultiplied,
         Premultiplication::Unpremultiplied,
     ] {
-        connect(&node, "Hint", matte(1.0, premultiplication));
+        connect(&node, "Hint", &matte(1.0, premultiplication));
         let found = render(&node, "matte");
         assert!(
             (at(&found, 5, 5) - 0.8).abs() < 1e-6,
@@ -140,7 +123,7 @@ fn an_opaque_matte_is_never_solid_white() {
         assert!(status(&node, "statusReading").contains("luminance"));
     }
     // A clip that the host calls opaque is read the same on every frame, whatever its alpha.
-    connect(&node, "Hint", matte(0.5, Premultiplication::Opaque));
+    connect(&node, "Hint", &matte(0.5, Premultiplication::Opaque));
     assert!((at(&render(&node, "matte"), 5, 5) - 0.8).abs() < 1e-6);
     // And the channel that is named is the channel that is read.
     node.set_str("hintChannel", "alpha").unwrap();
@@ -159,7 +142,7 @@ fn alpha_only_and_rgb_clips_are_read() {
     for source in [FLOAT, rgb] {
         let node = node(&library, &plate(bounds, source), None);
         for layout in [ALPHA, rgb, FLOAT] {
-            connect(&node, "Hint", left_of(bounds, 32, layout));
+            connect(&node, "Hint", &left_of(bounds, 32, layout));
             let matte = render(&node, "matte");
             assert_eq!([at(&matte, 5, 5), at(&matte, 60, 5)], [1.0, 0.0]);
         }
@@ -225,8 +208,8 @@ fn masks_hold_hint_and_matte_wherever_they_lie() {
     );
     // Masks of other sizes and origins than the plate's: where they are not, they say nothing.
     let solid = |x1, y1, x2, y2| picture(RectI { x1, y1, x2, y2 }, ALPHA, |_, _| [1.0; 4]);
-    connect(&node, "InM", solid(60, -20, 200, 20));
-    connect(&node, "OutM", solid(-30, 40, 20, 300));
+    connect(&node, "InM", &solid(60, -20, 200, 20));
+    connect(&node, "OutM", &solid(-30, 40, 20, 300));
     let holds = |image: &HostImage| {
         // Upper left, lower left, upper right, lower right.
         [(5, 60), (5, 5), (90, 60), (90, 5)].map(|(x, y)| at(image, x, y))
@@ -363,7 +346,7 @@ fn the_screen_can_be_analysed_once_and_its_colour_is_the_clips_own() {
     render(&node, "hint");
     // Without a screen there is nothing to store.
     let grey = picture(bounds, FLOAT, |_, _| [0.4, 0.4, 0.4, 1.0]);
-    connect(&node, "Source", grey);
+    connect(&node, "Source", &grey);
     assert!(node.press("analyseScreen").is_err());
     assert_eq!(node.get("screenMeasure").unwrap(), Value::Choice(0));
     library.assert_clean();
@@ -462,9 +445,7 @@ fn odd_plates_give_a_picture() {
     ];
     for (bounds, colour) in pictures {
         let node = node(&library, &picture(bounds, FLOAT, |_, _| colour), None);
-        for (id, value) in [("hintGrow", "-2.5"), ("hintBlur", "3")] {
-            node.set_str(id, value).unwrap();
-        }
+        set(&node, &[("hintGrow", "-2.5"), ("hintBlur", "3")]);
         for source in ["auto", "sourceAlpha"] {
             node.set_str("hintSource", source).unwrap();
             for output in ["processed", "matte", "hint"] {
@@ -491,7 +472,7 @@ fn odd_plates_give_a_picture() {
     let bounds = frame(64, 48);
     let node = node(&library, &plate(bounds, FLOAT), None);
     for value in [0.0, 1.0] {
-        connect(&node, "Hint", picture(bounds, byte, |_, _| [value; 4]));
+        connect(&node, "Hint", &picture(bounds, byte, |_, _| [value; 4]));
         let matte = render(&node, "matte");
         assert_eq!(at(&matte, 30, 30), value);
         let line = status(&node, "statusReading");
@@ -504,11 +485,6 @@ fn odd_plates_give_a_picture() {
 fn anamorphic_hints_grow_as_square_ones_do() {
     let library = library();
     let bounds = frame(96, 64);
-    let wide = |image: Arc<HostImage>| {
-        let mut image = Arc::into_inner(image).unwrap();
-        image.pixel_aspect = 2.0;
-        Arc::new(image)
-    };
     let node = node(
         &library,
         &wide(plate(bounds, FLOAT)),

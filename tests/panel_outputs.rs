@@ -4,33 +4,27 @@
 
 mod common;
 
-use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use common::{frame, hint, instance, is_subject, load, picture, plate, render, status};
-use ofx::host::{HostImage, HostOptions, Instance, Layout, Library, RenderRequest, StillClip};
+use common::{
+    connect, difference, frame, hint, instance, is_subject, library, picture, plate, ran, render,
+    set, status,
+};
+use ofx::host::{HostImage, Instance, Layout, Library, RenderRequest};
 use ofx::{Context, Premultiplication, RectI, Scale};
 
 const FLOAT: Layout = Layout::FLOAT_RGBA;
 
-fn bundle() -> &'static Path {
-    static COPY: OnceLock<std::path::PathBuf> = OnceLock::new();
-    COPY.get_or_init(|| common::bundle_with_test_models("panel_outputs"))
-}
-
-fn library() -> Library {
-    load(bundle(), HostOptions::strict())
-}
-
 fn node(library: &Library, plate: &Arc<HostImage>, hint: Option<&Arc<HostImage>>) -> Instance {
     let node = instance(library, Context::General, plate, hint);
-    for (id, value) in [
-        ("model", "pass"),
-        ("despeckle", "false"),
-        ("despillStrength", "0"),
-    ] {
-        node.set_str(id, value).unwrap();
-    }
+    set(
+        &node,
+        &[
+            ("model", "pass"),
+            ("despeckle", "false"),
+            ("despillStrength", "0"),
+        ],
+    );
     node
 }
 
@@ -49,10 +43,9 @@ fn a_composite_lies_over_the_background_where_it_is() {
         y2: 200,
     };
     let opaque = picture(patch, FLOAT, |_, _| [0.2, 0.3, 4.0, 1.0]);
-    node.connect("Bg", Arc::new(StillClip::new(opaque)))
-        .unwrap();
+    connect(&node, "Bg", &opaque);
     let found = render(&node, "composite");
-    assert!(!status(&node, "statusTime").contains("network"));
+    assert!(!ran(&node));
     let matte = render(&node, "matte");
     let foreground = render(&node, "foreground");
     for (x, y) in [
@@ -81,14 +74,14 @@ fn a_composite_lies_over_the_background_where_it_is() {
         let half = picture(bounds, FLOAT, |_, _| [value, value, value, 0.5]);
         let mut half = Arc::into_inner(half).unwrap();
         half.premultiplication = told;
-        node.connect("Bg", Arc::new(StillClip::new(half))).unwrap();
+        connect(&node, "Bg", &Arc::new(half));
         let found = render(&node, "composite").pixel(2, 2).unwrap();
         assert!((found[0] - 0.4).abs() < 1e-5, "{told:?}: {found:?}");
     }
     // It is converted as the plate is, and a proxy shows the same.
     node.set_str("inputColor", "srgb").unwrap();
     let solid = picture(bounds, FLOAT, |_, _| [0.5, 0.5, 0.5, 1.0]);
-    node.connect("Bg", Arc::new(StillClip::new(solid))).unwrap();
+    connect(&node, "Bg", &solid);
     assert!((render(&node, "composite").pixel(2, 2).unwrap()[1] - 0.5).abs() < 1e-4);
     let proxy = node
         .render(&RenderRequest {
@@ -100,7 +93,7 @@ fn a_composite_lies_over_the_background_where_it_is() {
     node.disconnect("Bg").unwrap();
     node.set_str("inputColor", "auto").unwrap();
     let again = render(&node, "composite");
-    assert_eq!(common::difference(&again, &over_checker), 0.0);
+    assert_eq!(difference(&again, &over_checker), 0.0);
     library.assert_clean();
 }
 
@@ -136,8 +129,7 @@ fn the_screen_is_a_clean_plate_in_the_hosts_own_values() {
     }
     // Without a screen it says so.
     let grey = picture(bounds, FLOAT, |_, _| [0.4, 0.4, 0.4, 1.0]);
-    node.connect("Source", Arc::new(StillClip::new(grey)))
-        .unwrap();
+    connect(&node, "Source", &grey);
     let failure = node.render(&RenderRequest::at(1.0)).unwrap_err();
     assert!(
         failure

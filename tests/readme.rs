@@ -8,7 +8,7 @@
 fn parameters_stand_in_the_readme() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
     let readme = std::fs::read_to_string(path).unwrap();
-    let open = "<!-- parameters: generated from src/plugin/parameters.rs -->\n";
+    let open = "<!-- parameters: generated from src/plugin/parameters -->\n";
     let close = "<!-- /parameters -->";
     let start = readme.find(open).expect("the README has the opening mark") + open.len();
     let end = readme.find(close).expect("the README has the closing mark");

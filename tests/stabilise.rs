@@ -4,10 +4,9 @@
 
 mod common;
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
-use common::{difference, frame, hint, load, picture, status};
+use common::{difference, frame, hint, library, load, picture, set, status};
 use ofx::host::{
     AbortHandle, ClipFormat, ClipSource, FnClip, HostImage, HostOptions, Instance, Layout, Library,
     RenderRequest, StillClip, scaled,
@@ -15,15 +14,6 @@ use ofx::host::{
 use ofx::{Components, Context, RectD, RectI, Scale};
 
 const FLOAT: Layout = Layout::FLOAT_RGBA;
-
-fn bundle() -> &'static Path {
-    static COPY: OnceLock<std::path::PathBuf> = OnceLock::new();
-    COPY.get_or_init(|| common::bundle_with_test_models("stabilise"))
-}
-
-fn library() -> Library {
-    load(bundle(), HostOptions::strict())
-}
 
 /// Grain of a frame at a pixel: -1 to 1, another for every frame, the same whenever asked.
 fn grain(time: f64, x: i32, y: i32, channel: u32) -> f32 {
@@ -133,16 +123,17 @@ fn node(library: &Library, plate: &Shot, hint: &Shot, strength: &str) -> Instanc
     let bounds = plate.bounds;
     node.connect("Source", plate.clip(still(bounds))).unwrap();
     node.connect("Hint", hint.clip(hinted(bounds))).unwrap();
-    for (id, value) in [
-        ("model", "pass"),
-        ("despeckle", "false"),
-        ("screenColor", "green"),
-        ("inputColor", "srgb"),
-        ("output", "matte"),
-        ("stabilise", strength),
-    ] {
-        node.set_str(id, value).unwrap();
-    }
+    set(
+        &node,
+        &[
+            ("model", "pass"),
+            ("despeckle", "false"),
+            ("screenColor", "green"),
+            ("inputColor", "srgb"),
+            ("output", "matte"),
+            ("stabilise", strength),
+        ],
+    );
     node
 }
 
@@ -358,7 +349,7 @@ fn windows_and_proxies_show_the_same() {
 
 #[test]
 fn a_host_without_other_frames_is_not_asked_for_any() {
-    let library = load(bundle(), HostOptions::strict());
+    let library = library();
     let bounds = frame(96, 64);
     // A still in a slot that has no other frames than this one.
     let node = library.create(common::ID, Context::General).unwrap();
@@ -367,9 +358,10 @@ fn a_host_without_other_frames_is_not_asked_for_any() {
         Arc::new(StillClip::new(still(bounds)(1.0)).with_range(1.0, 1.0)),
     )
     .unwrap();
-    for (id, value) in [("model", "pass"), ("stabilise", "1"), ("output", "matte")] {
-        node.set_str(id, value).unwrap();
-    }
+    set(
+        &node,
+        &[("model", "pass"), ("stabilise", "1"), ("output", "matte")],
+    );
     at(&node, 1.0);
     assert!(status(&node, "statusReading").contains("no neighbouring frame"));
     library.assert_clean();
@@ -452,13 +444,14 @@ fn shipped(library: &Library, speed: f64, times: &[f64]) -> Vec<[HostImage; 2]> 
         Shot::new(bounds, (0.0, last)).clip(subject(bounds, speed)),
     )
     .unwrap();
-    for (id, value) in [
-        ("screenColor", "green"),
-        ("inputColor", "srgb"),
-        ("output", "matte"),
-    ] {
-        node.set_str(id, value).unwrap();
-    }
+    set(
+        &node,
+        &[
+            ("screenColor", "green"),
+            ("inputColor", "srgb"),
+            ("output", "matte"),
+        ],
+    );
     times
         .iter()
         .map(|time| {
@@ -545,9 +538,7 @@ fn alpha_only_clips_and_masks_have_neighbours_too() {
     };
     node.connect("Hint", Arc::new(StillClip::new(hint(bounds, layout))))
         .unwrap();
-    for (id, value) in [("model", "pass"), ("stabilise", "1")] {
-        node.set_str(id, value).unwrap();
-    }
+    set(&node, &[("model", "pass"), ("stabilise", "1")]);
     // A mask that covers all in the frame before: the hint of that frame is empty, and counts.
     node.connect(
         "OutM",

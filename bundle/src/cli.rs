@@ -16,7 +16,7 @@ usage: cargo run -p bundle -- COMMAND
   assemble [--out DIR] [--profile release|dev] [--native] [--cuda]
                      build CorridorKey.ofx.bundle (into target/bundle); --native links against
                      this machine's C library instead of glibc 2.28; --cuda packs the ONNX Runtime
-                     that also runs on NVIDIA's GPUs (300 MB more; CUDA 13 and cuDNN 9 are not in it)
+                     that also runs on NVIDIA's GPUs (330 MB more; CUDA 13 and cuDNN 9 are not in it)
   check BUNDLE [--native]
                      hold a bundle to the rules for shipping
   install [--to DIR] [--native] [--cuda]

@@ -34,7 +34,11 @@ pub(crate) struct Call {
 /// The pointers are null or what OpenFX says that a host passes with the action.
 pub(crate) unsafe fn dispatch<P: Plugin>(state: &'static HostState, call: Call) -> Status {
     if call.action.is_null() {
-        log::error!("the host called the plug-in without an action");
+        // A logger that is broken may panic, which must not reach the host.
+        let logged = catch_unwind(|| log::error!("the host called the plug-in without an action"));
+        if let Err(payload) = logged {
+            std::mem::forget(payload);
+        }
         return Status::ERR_BAD_HANDLE;
     }
     // SAFETY: not null, and a terminated string as the caller promises.

@@ -87,7 +87,7 @@ pub enum Error {
     },
 
     /// A text that cannot cross the interface.
-    #[error("{what} is not a text that OpenFX can carry: {reason}")]
+    #[error("{what} is not a text that OpenFX can carry: {reason}; choose another text")]
     Text {
         /// Which text.
         what: String,
@@ -120,7 +120,10 @@ pub enum Error {
     },
 
     /// An image whose description makes no sense, or is one that the plug-in cannot read.
-    #[error("the image of the clip \"{clip}\" cannot be used: {reason}")]
+    #[error(
+        "the image of the clip \"{clip}\" cannot be used: {reason}; give the clip RGBA, RGB or Alpha \
+         of 8 or 16 bits, half or float, or report it with the name and version of the host program"
+    )]
     ImageFormat {
         /// Name of the clip.
         clip: String,
@@ -141,7 +144,10 @@ pub enum Error {
     },
 
     /// A parameter's value could not be read.
-    #[error("the host did not tell the value of the parameter \"{id}\" ({status})")]
+    #[error(
+        "the host did not tell the value of the parameter \"{id}\" ({status}); if it keeps happening, \
+         report it with the name and version of the host program"
+    )]
     ParameterRead {
         /// Id of the parameter.
         id: String,
@@ -150,7 +156,10 @@ pub enum Error {
     },
 
     /// A parameter's value could not be set.
-    #[error("the host did not accept a value for the parameter \"{id}\" ({status})")]
+    #[error(
+        "the host did not accept a value for the parameter \"{id}\" ({status}); if it keeps \
+         happening, report it with the name and version of the host program"
+    )]
     ParameterWrite {
         /// Id of the parameter.
         id: String,
@@ -159,7 +168,10 @@ pub enum Error {
     },
 
     /// A parameter is of another kind than the one asked for.
-    #[error("the parameter \"{id}\" is {actual}, not {expected}")]
+    #[error(
+        "the parameter \"{id}\" is {actual}, not {expected}; the project may be of another version of \
+         the plug-in: make the node anew, or report it with the name and version of the host program"
+    )]
     ParameterKind {
         /// Id of the parameter.
         id: String,

@@ -35,20 +35,20 @@ impl Effect<'_> {
     /// # Errors
     /// `host.text` for a text with a NUL inside; `host.call` when the host fails.
     pub fn set_persistent_message(&self, kind: MessageKind, id: &str, text: &str) -> Result<()> {
-        let id = text::passing(id)?;
-        let text = text::passing(shortened(text).as_ref())?;
+        let text = shortened(text);
+        let (id, c_text) = (text::passing(id)?, text::passing(&text)?);
         let (handle, kind) = (self.raw().cast::<c_void>(), kind.ofx_name().as_ptr());
         // The text is an argument and not the format: it may hold a per cent sign.
-        let (id, format, text) = (id.as_ptr(), c"%s".as_ptr(), text.as_ptr());
+        let (id, format, c_text) = (id.as_ptr(), c"%s".as_ptr(), c_text.as_ptr());
         match self.suites().messages {
             Messages::Persistent(table) => {
                 // SAFETY: a valid instance, terminated texts, and one argument for one "%s".
-                check(unsafe { (table.set_persistent)(handle, kind, id, format, text) })
+                check(unsafe { (table.set_persistent)(handle, kind, id, format, c_text) })
                     .map_err(failed("setPersistentMessage"))
             }
             Messages::Once(table) => {
                 // SAFETY: as above.
-                let status = unsafe { (table.message)(handle, kind, id, format, text) };
+                let status = unsafe { (table.message)(handle, kind, id, format, c_text) };
                 match Status::from_raw(status) {
                     // What a host answers on behalf of the user.
                     Status::OK | Status::REPLY_DEFAULT | Status::REPLY_YES | Status::REPLY_NO => {
@@ -58,8 +58,6 @@ impl Effect<'_> {
                 }
             }
             Messages::Absent => {
-                // SAFETY: a C string made above from a Rust string.
-                let text = unsafe { text::copied(text) }.unwrap_or_default();
                 log::warn!("the host cannot show messages: {text}");
                 Ok(())
             }

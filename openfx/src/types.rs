@@ -204,11 +204,7 @@ impl RectD {
     #[must_use]
     pub fn to_pixels(&self, scale: Scale, pixel_aspect: f64) -> RectI {
         const SLACK: f64 = 1e-6;
-        let aspect = if pixel_aspect.is_finite() && pixel_aspect > 0.0 {
-            pixel_aspect
-        } else {
-            1.0
-        };
+        let aspect = usable(pixel_aspect);
         let floor = |v: f64| saturate((v + SLACK).floor());
         let ceil = |v: f64| saturate((v - SLACK).ceil());
         RectI {
@@ -222,17 +218,22 @@ impl RectD {
     /// The canonical area of a rectangle of pixels: the inverse of [`RectD::to_pixels`].
     #[must_use]
     pub fn from_pixels(pixels: RectI, scale: Scale, pixel_aspect: f64) -> Self {
-        let aspect = if pixel_aspect.is_finite() && pixel_aspect > 0.0 {
-            pixel_aspect
-        } else {
-            1.0
-        };
+        let aspect = usable(pixel_aspect);
         Self {
             x1: f64::from(pixels.x1) * aspect / scale.x,
             y1: f64::from(pixels.y1) / scale.y,
             x2: f64::from(pixels.x2) * aspect / scale.x,
             y2: f64::from(pixels.y2) / scale.y,
         }
+    }
+}
+
+/// A pixel aspect as it is, and 1 in place of one that makes no sense.
+fn usable(pixel_aspect: f64) -> f64 {
+    if pixel_aspect.is_finite() && pixel_aspect > 0.0 {
+        pixel_aspect
+    } else {
+        1.0
     }
 }
 

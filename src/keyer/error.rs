@@ -42,7 +42,7 @@ pub enum Error {
     },
     /// A buffer that does not hold the picture it is said to hold.
     #[error(
-        "a buffer of {found} values cannot hold {size} pixels of {channels} channels ({expected} values); pass the whole picture without padding"
+        "a buffer of {found} values cannot hold {size} pixels of {channels} channels ({expected} values); this is a mistake in CorridorKey: please report it with the plug-in's log"
     )]
     BufferLength {
         /// The picture's size.
@@ -78,7 +78,7 @@ pub enum Error {
     },
     /// A window that reaches outside the picture.
     #[error(
-        "the window {window} reaches outside the picture of {size} pixels; intersect it with the picture first"
+        "the window {window} reaches outside the picture of {size} pixels; this is a mistake in CorridorKey: please report it with the plug-in's log"
     )]
     Window {
         /// The window.
@@ -88,7 +88,7 @@ pub enum Error {
     },
     /// Rows that were not finished, so that they cannot be composed.
     #[error(
-        "row {row} was asked for, but the key holds rows {first} to {last} only; finish the rows that are wanted"
+        "row {row} was asked for, but the key holds rows {first} to {last} only; this is a mistake in CorridorKey: please report it with the plug-in's log"
     )]
     Row {
         /// The row that was asked for.
@@ -99,7 +99,9 @@ pub enum Error {
         last: usize,
     },
     /// An output was asked for without the picture it shows.
-    #[error("the output \"{output}\" shows the {layer}, which was not made; make it first")]
+    #[error(
+        "the output \"{output}\" shows the {layer}, which was not made; this is a mistake in CorridorKey: please report it with the plug-in's log"
+    )]
     MissingLayer {
         /// The stable name of the output.
         output: &'static str,

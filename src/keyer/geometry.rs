@@ -5,7 +5,7 @@
 //! choice, and on nothing else. A proxy is scaled up to what the full plate would have been.
 
 use super::error::{Error, Result};
-use super::image::Size;
+use super::image::{Planes, Size};
 use super::settings::Resolution;
 
 /// How a model wants the plate laid into its picture.
@@ -129,6 +129,17 @@ impl Geometry {
             content,
             network,
         })
+    }
+
+    /// `Ok` for this geometry's plate and an alpha that its network has predicted.
+    ///
+    /// # Errors
+    /// [`Error::Channels`] and [`Error::SizeMismatch`] for others.
+    pub(super) fn check(&self, plate: &Planes, alpha: &Planes) -> Result<()> {
+        plate.check("plate", &[3], "3")?;
+        plate.check_size("plate", self.plate)?;
+        alpha.check("predicted alpha", &[1], "1")?;
+        alpha.check_size("predicted alpha", self.network)
     }
 
     /// The geometry of a plate whose edges may move from frame to frame, and the part of the

@@ -71,10 +71,7 @@ impl Guide {
         alpha: &Planes,
         geometry: &Geometry,
     ) -> Result<Self> {
-        plate.check("plate", &[3], "3")?;
-        plate.check_size("plate", geometry.plate)?;
-        alpha.check("predicted alpha", &[1], "1")?;
-        alpha.check_size("predicted alpha", geometry.network)?;
+        geometry.check(plate, alpha)?;
         let Size { width, height } = geometry.content;
         let light = light_at_network(plate, encoding, geometry)?;
         let mut planes = Planes::try_new(width, height, PLANES)?;

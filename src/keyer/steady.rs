@@ -68,10 +68,7 @@ impl Sight {
         alpha: &Planes,
         geometry: &Geometry,
     ) -> Result<Self> {
-        plate.check("plate", &[3], "3")?;
-        plate.check_size("plate", geometry.plate)?;
-        alpha.check("predicted alpha", &[1], "1")?;
-        alpha.check_size("predicted alpha", geometry.network)?;
+        geometry.check(plate, alpha)?;
         let mut roots = light_at_network(plate, encoding, geometry)?;
         roots
             .data_mut()

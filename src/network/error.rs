@@ -55,7 +55,7 @@ pub enum Error {
         reason: String,
     },
     /// Not one device works.
-    #[error("no device can run the network: {}", list(.reasons))]
+    #[error("no device can run the network: {}. Reinstall the plug-in; `corridorkey doctor` says more", list(.reasons))]
     NoDevice {
         /// Each device's id and why it cannot be used.
         reasons: Vec<(&'static str, String)>,
@@ -108,7 +108,7 @@ pub enum Error {
         versions: Vec<String>,
     },
     /// A manifest that cannot be used.
-    #[error("the model manifest {} cannot be used: {reason}", path.display())]
+    #[error("the model manifest {} cannot be used: {reason}. Correct it, reinstall the model, or update CorridorKey if the model is newer", path.display())]
     Manifest {
         /// The manifest.
         path: PathBuf,
@@ -144,7 +144,7 @@ pub enum Error {
     ModelGraph {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong and what to do.
         reason: String,
     },
     /// A checkpoint that was to be imported cannot be.
@@ -221,7 +221,7 @@ pub enum Error {
     },
     /// The runtime would not build a session for the model.
     #[error(
-        "the model \"{model}\" could not be prepared for {device} at {width} x {height} pixels: {reason}"
+        "the model \"{model}\" could not be prepared for {device} at {width} x {height} pixels: {reason}. Choose another device, precision or resolution; `corridorkey doctor` says which devices work"
     )]
     Session {
         /// The model's id.
@@ -236,7 +236,9 @@ pub enum Error {
         reason: String,
     },
     /// The network failed while it ran.
-    #[error("the model \"{model}\" failed on {device} at {width} x {height} pixels: {reason}")]
+    #[error(
+        "the model \"{model}\" failed on {device} at {width} x {height} pixels: {reason}. Render again; if it fails again, choose another device, and report it with the plug-in's log"
+    )]
     Run {
         /// The model's id.
         model: String,
@@ -284,6 +286,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// A model's file that is no network for us; `reason` as the middle of a sentence.
+    pub(super) fn graph(path: &Path, reason: &str) -> Self {
+        Self::ModelGraph {
+            path: path.into(),
+            reason: format!("{reason}. Reinstall the model, or tell whoever made it"),
+        }
+    }
+
     /// The stable name of this error, for scripts: lower case, dotted, never reworded.
     pub fn code(&self) -> &'static str {
         match self {

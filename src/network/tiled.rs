@@ -29,10 +29,7 @@ pub(super) fn parts(
     layout: &Layout,
     seams: &Seams,
 ) -> Result<Parts> {
-    let fail = |reason: String| Error::ModelGraph {
-        path: model.path.clone(),
-        reason,
-    };
+    let fail = |reason: String| Error::graph(&model.path, &reason);
     let Seams {
         features,
         thumbnail,

@@ -6,7 +6,7 @@ use ofx::{
     ParamSetDescriptor, StringMode, ThreadSafety,
 };
 
-use super::parameters::{Group, Kind, Parameter, TABLE};
+use super::parameters::{self, Group, Kind, Parameter};
 use super::{BACKGROUND, HINT, IDENTIFIER, INSIDE, LABEL, OUTPUT, OUTSIDE, SOURCE};
 use crate::error::{Error, Result};
 
@@ -42,8 +42,7 @@ pub(super) fn describe(effect: EffectDescriptor<'_>) -> Result<()> {
     effect.set_host_frame_threading(false)?;
     effect.set_thread_safety(ThreadSafety::FullySafe)?;
     effect.set_colour_management(ColourStyle::Core, &[COLOUR_CONFIG])?;
-    let shaping: Vec<&str> = TABLE
-        .iter()
+    let shaping: Vec<&str> = parameters::all()
         .filter(|parameter| parameter.shapes_output)
         .map(|parameter| parameter.id)
         .collect();
@@ -120,7 +119,7 @@ pub(super) fn describe_in_context(effect: EffectDescriptor<'_>, context: Context
         let define = || params.define(ParamKind::Group, id)?.label(label);
         if_known(id, define().map(drop).map_err(Error::Host))?;
     }
-    for parameter in TABLE {
+    for parameter in parameters::all() {
         if_known(parameter.id, define(params, parameter))?;
     }
     let groups = Group::ALL.map(|group| group.names().0);

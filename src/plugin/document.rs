@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use super::parameters::{Kind, TABLE};
+use super::parameters::{self, Kind};
 
 /// The table in Markdown, one row for each setting; labels and buttons are not settings.
 pub fn markdown() -> String {
     let mut page = String::from(
         "| group | control | id | values (default first) | what it does |\n|---|---|---|---|---|\n",
     );
-    for parameter in TABLE {
+    for parameter in parameters::all() {
         let values = match parameter.kind {
             Kind::Choice(choices, _) => choices
                 .iter()

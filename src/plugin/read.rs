@@ -3,7 +3,7 @@
 use ofx::Effect;
 
 use super::Settings;
-use super::parameters::{Kind, STABILISE, TABLE};
+use super::parameters::{self, Kind, STABILISE};
 use crate::error::Result;
 use crate::keyer::{self, HintMissing, OnFailure, Output, OutputColour};
 
@@ -18,7 +18,7 @@ impl Settings {
     /// does not have: a default in its place would be another picture than the project says.
     pub(super) fn read(effect: Effect<'_>, time: f64) -> Result<Self> {
         let mut settings = Self::default();
-        for parameter in TABLE {
+        for parameter in parameters::all() {
             if matches!(parameter.kind, Kind::Label | Kind::Button) {
                 continue;
             }

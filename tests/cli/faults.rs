@@ -464,15 +464,7 @@ fn values_that_are_no_numbers_do_not_spread() {
         &channels,
     );
     hint_png(&desk.path("hint.png"));
-    desk.key(&[
-        "--source",
-        "shot.exr",
-        "--hint",
-        "hint.png",
-        "--output",
-        "matte,processed",
-    ])
-    .well();
+    desk.key_shot("matte,processed").well();
     for output in ["matte", "processed"] {
         let written = read_exr(&desk.path(&format!("out/shot.{output}.exr")));
         for (name, values) in &written.channels {

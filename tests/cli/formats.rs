@@ -185,15 +185,7 @@ fn exr_stays_linear_and_keeps_its_depth() {
         let desk = Desk::new();
         let planes = linear_plate(&desk.path("shot.exr"), half);
         hint_png(&desk.path("hint.png"));
-        desk.key(&[
-            "--source",
-            "shot.exr",
-            "--hint",
-            "hint.png",
-            "--output",
-            "processed,foreground",
-        ])
-        .well();
+        desk.key_shot("processed,foreground").well();
         let processed = read_exr(&desk.path("out/shot.processed.exr"));
         let foreground = read_exr(&desk.path("out/shot.foreground.exr"));
         assert_eq!((processed.half, foreground.half), (half, half));
@@ -316,15 +308,7 @@ fn windows_timecode_and_chromaticities_are_kept() {
         &[255; 80 * 40],
     );
 
-    desk.key(&[
-        "--source",
-        "shot.exr",
-        "--hint",
-        "hint.png",
-        "--output",
-        "matte,foreground",
-    ])
-    .well();
+    desk.key_shot("matte,foreground").well();
     let matte = read_exr(&desk.path("out/shot.matte.exr"));
     let foreground = read_exr(&desk.path("out/shot.foreground.exr"));
     for written in [&matte, &foreground] {

@@ -125,6 +125,13 @@ impl Desk {
         Self::finish(&mut self.key_command(arguments))
     }
 
+    /// `key` of `shot.exr` with `hint.png`.
+    fn key_shot(&self, output: &str) -> Run {
+        self.key(&[
+            "--source", "shot.exr", "--hint", "hint.png", "--output", output,
+        ])
+    }
+
     /// The files in `out`, sorted, hidden ones included.
     fn written(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.path("out")) else {

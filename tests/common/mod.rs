@@ -16,6 +16,18 @@ use ofx::{Context, RectI};
 /// The plug-in's identifier.
 pub const ID: &str = corridorkey::plugin::IDENTIFIER;
 
+/// Everything that the node can write, as Output has it.
+pub const OUTPUTS: [&str; 8] = [
+    "processed",
+    "matte",
+    "foreground",
+    "composite",
+    "hint",
+    "sourceMatte",
+    "screen",
+    "status",
+];
+
 /// The bundle as it is shipped, with the shipped model.
 pub fn bundle() -> &'static Path {
     static BUNDLE: OnceLock<PathBuf> = OnceLock::new();
@@ -56,6 +68,17 @@ pub fn bundle_with_test_models(name: &str) -> PathBuf {
     })
 }
 
+/// The one such copy of this test program, which all its tests share.
+pub fn test_bundle() -> &'static Path {
+    static COPY: OnceLock<PathBuf> = OnceLock::new();
+    COPY.get_or_init(|| bundle_with_test_models(env!("CARGO_CRATE_NAME")))
+}
+
+/// A library of [`test_bundle`] in the strict host.
+pub fn library() -> Library {
+    load(test_bundle(), HostOptions::strict())
+}
+
 /// Loads a bundle into a watching host.
 pub fn load(bundle: &Path, options: HostOptions) -> Library {
     let bundle = Bundle::open(bundle).expect("the bundle opens");
@@ -70,15 +93,26 @@ pub fn instance(
     hint: Option<&Arc<HostImage>>,
 ) -> Instance {
     let instance = library.create(ID, context).expect("an instance is made");
-    instance
-        .connect("Source", Arc::new(StillClip::new(plate.clone())))
-        .unwrap();
+    connect(&instance, "Source", plate);
     if let Some(hint) = hint {
-        instance
-            .connect("Hint", Arc::new(StillClip::new(hint.clone())))
-            .unwrap();
+        connect(&instance, "Hint", hint);
     }
     instance
+}
+
+/// Sets parameters of an instance, one after the other.
+pub fn set(instance: &Instance, settings: &[(&str, &str)]) {
+    for (id, value) in settings {
+        instance
+            .set_str(id, value)
+            .unwrap_or_else(|failure| panic!("{id} = {value}: {failure}"));
+    }
+}
+
+/// Connects a still picture to a clip.
+pub fn connect(instance: &Instance, clip: &str, image: &Arc<HostImage>) {
+    let still = Arc::new(StillClip::new(image.clone()));
+    instance.connect(clip, still).unwrap();
 }
 
 /// Renders one output of an instance, whole.
@@ -98,6 +132,13 @@ pub fn status(instance: &Instance, id: &str) -> String {
     }
 }
 
+/// Whether the network ran for the last frame, or its stored prediction was used.
+pub fn ran(instance: &Instance) -> bool {
+    let line = status(instance, "statusTime");
+    assert!(line.contains("network") ^ line.contains("stored"), "{line}");
+    line.contains("network")
+}
+
 /// A picture from a function of column and row, row 0 on top.
 pub fn picture(
     bounds: RectI,
@@ -112,6 +153,13 @@ pub fn picture(
         }
     }
     Arc::new(HostImage::from_rgba_f32(bounds, &rgba, layout).unwrap())
+}
+
+/// The same picture with pixels twice as wide as they are high.
+pub fn wide(image: Arc<HostImage>) -> Arc<HostImage> {
+    let mut image = Arc::into_inner(image).unwrap();
+    image.pixel_aspect = 2.0;
+    Arc::new(image)
 }
 
 /// Green screen with a subject that no mirror leaves in place: a skin-coloured disc in the upper

@@ -3,13 +3,13 @@
 A plan is TOML::
 
     seed = 7
-    gpus = 4                    # each draws `batch` scenes a step
     rate = 1e-3                 # of learning, at its height
     start = "../../base/base.onnx"      # weights to go on from, relative to the plan; from nothing without it
     start_sha256 = "…"          # that very file
 
     [settings]                  # of every leg; names as in `Settings`
-    batch = 32
+    gpus = 4
+    batch = 32                  # scenes a step on each of them
 
     [[leg]]                     # one after another; what it names overrides the settings
     steps = 4200
@@ -37,7 +37,8 @@ class Settings:
     """One leg: what its scenes are, how many of them, and what their errors cost."""
 
     steps: int
-    batch: int = 32  # scenes a step on each GPU
+    gpus: int = 1  # that work together
+    batch: int = 32  # scenes a step on each of them
     again: int = 8  # of them seen twice, with other grain and moved
     move: int = 16  # how far, in pixels (a multiple of 16, as the codec works in blocks)
     grain: float = 0.024  # the most grain added to them
@@ -57,7 +58,6 @@ class Plan:
     """A whole run."""
 
     seed: int
-    gpus: int
     rate: float
     legs: tuple[Settings, ...]
     warm: int = 300  # steps over which the rate rises
@@ -101,7 +101,7 @@ def load(path: Path) -> Plan:
     if not legs:
         raise SystemExit(f"{path} has no [[leg]]")
     start, digest = table.pop("start", None), table.pop("start_sha256", None)
-    missing = {"seed", "gpus", "rate"} - set(table)
+    missing = {"seed", "rate"} - set(table)
     if missing:
         raise SystemExit(f"{path} does not say {', '.join(sorted(missing))}")
     settings = []

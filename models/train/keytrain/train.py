@@ -195,8 +195,6 @@ def main() -> None:
     o, begun = options(), time.time()
     plan = load(o.plan)
     crew = Crew(o.device)
-    if crew.size != plan.gpus:
-        raise SystemExit(f"{o.plan} is for {plan.gpus} processes, this is one of {crew.size}: another number gives another model")
     device = crew.device
     torch.backends.cudnn.benchmark = True
     torch.set_float32_matmul_precision("high")
@@ -210,6 +208,8 @@ def main() -> None:
     step = first = state["step"]
     number, end = plan.leg(step)
     settings = plan.legs[number]
+    if crew.size != settings.gpus:
+        raise SystemExit(f"leg {number + 1} of {o.plan} is for {settings.gpus} processes, this is one of {crew.size}: another number gives another model")
     start, costs = end - settings.steps, settings.costs()
     average = Average(net, smooth, plan.decay)
     scenes = held_out(device, o.validation, size=min(448, settings.crop)) if crew.rank == 0 else []

@@ -143,7 +143,7 @@ def few_families(monkeypatch):
 
 
 def test_it_does_not_matter_where_a_leg_is_cut(few_families):
-    plan = Plan(seed=3, gpus=1, rate=1e-3, legs=(TINY,))
+    plan = Plan(seed=3, rate=1e-3, legs=(TINY,))
     whole, resumed = Feeder(plan, 0, 0, 0, "cpu"), Feeder(plan, 0, 2, 0, "cpu")
     before = [whole.scenes(done) for done in range(3)]
     after = resumed.scenes(2)
@@ -159,7 +159,7 @@ def plan_file(folder, text: str):
 
 
 def test_a_plan_names_all_there_is(tmp_path):
-    text = 'seed = 1\ngpus = 1\nrate = 1e-3\nwarm = 2\n[settings]\nbatch = 4\nagain = 2\n[[leg]]\nsteps = 3\n[[leg]]\nsteps = 5\ncrop = 640\nweights = { steady = 9.0 }\n'
+    text = 'seed = 1\nrate = 1e-3\nwarm = 2\n[settings]\nbatch = 4\nagain = 2\n[[leg]]\nsteps = 3\n[[leg]]\nsteps = 5\ncrop = 640\nweights = { steady = 9.0 }\n'
     plan = load(plan_file(tmp_path, text))
     assert plan.steps() == 8 and [leg.crop for leg in plan.legs] == [448, 640] and plan.legs[1].batch == 4
     assert [plan.leg(k) for k in (0, 2, 3, 7, 8)] == [(0, 3), (0, 3), (1, 8), (1, 8), (1, 8)]
@@ -171,12 +171,12 @@ def test_a_plan_names_all_there_is(tmp_path):
 @pytest.mark.parametrize(
     "text, said",
     [
-        ("seed = 1\n[[leg]]\nsteps = 1\n", "does not say gpus, rate"),
-        ("seed = 1\ngpus = 1\nrate = 1.0\n", "no \\[\\[leg"),
-        ("seed = 1\ngpus = 1\nrate = 1.0\n[[leg]]\nsteps = 1\nbach = 2\n", "nothing named bach"),
-        ("seed = 1\ngpus = 1\nrate = 1.0\n[[leg]]\nsteps = 1\nweights = { calm = 1.0 }\n", "weighs calm"),
-        ("seed = 1\ngpus = 1\nrate = 1.0\n[[leg]]\nsteps = 1\ncrop = 100\n", "multiple of 32"),
-        ("seed = 1\ngpus = 1\nrate = 1.0\nstart = 'plan.toml'\nstart_sha256 = 'no'\n[[leg]]\nsteps = 1\n", "another plan.toml"),
+        ("seed = 1\n[[leg]]\nsteps = 1\n", "does not say rate"),
+        ("seed = 1\nrate = 1.0\n", "no \\[\\[leg"),
+        ("seed = 1\nrate = 1.0\n[[leg]]\nsteps = 1\nbach = 2\n", "nothing named bach"),
+        ("seed = 1\nrate = 1.0\n[[leg]]\nsteps = 1\nweights = { calm = 1.0 }\n", "weighs calm"),
+        ("seed = 1\nrate = 1.0\n[[leg]]\nsteps = 1\ncrop = 100\n", "multiple of 32"),
+        ("seed = 1\nrate = 1.0\nstart = 'plan.toml'\nstart_sha256 = 'no'\n[[leg]]\nsteps = 1\n", "another plan.toml"),
         ("seed = ", "is not TOML"),
     ],
 )
@@ -197,7 +197,7 @@ def test_the_plans_of_the_next_round_are_sound():
 
 def test_a_run_in_two_legs_on_the_cpu(few_families, tmp_path, monkeypatch, capsys):
     legs = "".join(f"[[leg]]\nsteps = {n}\n" for n in (2, 1))
-    text = f"seed = 1\ngpus = 1\nrate = 1e-4\n[settings]\nbatch = 2\nagain = 1\nmove = 16\ncrop = 64\nelement = 96\npool = 16\n{legs}"
+    text = f"seed = 1\nrate = 1e-4\n[settings]\nbatch = 2\nagain = 1\nmove = 16\ncrop = 64\nelement = 96\npool = 16\n{legs}"
     plan = plan_file(tmp_path, text)
     for out, more in (("one", []), ("two", ["--resume", str(tmp_path / "one")])):
         monkeypatch.setattr(sys, "argv", ["train", str(plan), "--device", "cpu", "--validation", "0", "--out", str(tmp_path / out), *more])
@@ -205,7 +205,7 @@ def test_a_run_in_two_legs_on_the_cpu(few_families, tmp_path, monkeypatch, capsy
     said = capsys.readouterr().out
     assert "leg 1 of 2" in said and "leg 2 of 2" in said
     assert json.loads((tmp_path / "two" / "state.json").read_text())["step"] == 3
-    text = text.replace("gpus = 1", "gpus = 4")
+    text = text.replace("batch = 2", "gpus = 4\nbatch = 2")
     plan_file(tmp_path, text)
     with pytest.raises(SystemExit, match="is for 4 processes"):
         train.main()

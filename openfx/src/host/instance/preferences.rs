@@ -12,7 +12,6 @@ use super::{Inner, Instance, colour_style};
 use crate::host::core::lock;
 use crate::host::describe;
 use crate::host::error::{HostError, Result};
-use crate::host::plugin::Arguments;
 use crate::host::property::{Action, PropertySet, SetKind};
 use crate::host::request::{ClipPreference, Preferences};
 use crate::host::violations::rule;
@@ -244,18 +243,7 @@ impl Inner {
             sys::kOfxImageClipPropFieldOrder,
             vec![proposal.field.ofx_name().to_owned()],
         );
-        if self.host().options.quirks.no_presets {
-            out.clear_all();
-        }
-        let done = self.perform(
-            Action::GetClipPreferences,
-            Arguments {
-                outgoing: Some(&out),
-                ..Arguments::default()
-            },
-        );
-        done.check(Action::GetClipPreferences, Some(&self.effect))?;
-        if done.status == Status::REPLY_DEFAULT {
+        if self.question(Action::GetClipPreferences, None, &out)? == Status::REPLY_DEFAULT {
             return Ok(preferences);
         }
         let complain = |what: String| self.host().violate(rule::PREFERENCES, what);
@@ -358,18 +346,11 @@ impl Inner {
             "the out arguments of GetOutputColourspace".into(),
             &host.options,
         ));
-        let done = self.perform(
-            Action::GetOutputColourspace,
-            Arguments {
-                incoming: Some(self.arguments(Action::GetOutputColourspace)),
-                outgoing: Some(&out),
-                ..Arguments::default()
-            },
-        );
-        done.check(Action::GetOutputColourspace, Some(&self.effect))?;
+        let action = Action::GetOutputColourspace;
+        let status = self.question(action, Some(self.arguments(action)), &out)?;
         let said = out
             .string(sys::kOfxImageClipPropColourspace)
-            .filter(|name| done.status == Status::OK && !name.is_empty())
+            .filter(|name| status == Status::OK && !name.is_empty())
             // By default that of the first input.
             .unwrap_or_else(|| "OfxColourspace_Source".into());
         let space = match said.strip_prefix("OfxColourspace_") {

@@ -76,6 +76,29 @@ fn list(rect: RectD) -> Vec<f64> {
 const INFINITE: (f64, f64) = (c_int::MIN as f64, c_int::MAX as f64);
 
 impl Inner {
+    /// Puts a question to the effect: an action that leaves its answer in `out`. A host that
+    /// presets no answers is imitated here.
+    pub(super) fn question(
+        &self,
+        action: Action,
+        incoming: Option<PropertySet>,
+        out: &Arc<PropertySet>,
+    ) -> Result<Status> {
+        if self.host().options.quirks.no_presets {
+            out.clear_all();
+        }
+        let done = self.perform(
+            action,
+            Arguments {
+                incoming,
+                outgoing: Some(out),
+                picture: None,
+            },
+        );
+        done.check(action, Some(&self.effect))?;
+        Ok(done.status)
+    }
+
     fn project(&self) -> RectD {
         let project = &self.host().options.project;
         RectD::new(
@@ -113,19 +136,8 @@ impl Inner {
             &self.host().options,
         ));
         out.put::<f64>(sys::kOfxImageEffectPropRegionOfDefinition, list(default));
-        if self.host().options.quirks.no_presets {
-            out.clear_all();
-        }
-        let done = self.perform(
-            action,
-            Arguments {
-                incoming: Some(incoming),
-                outgoing: Some(&out),
-                picture: None,
-            },
-        );
-        done.check(action, Some(&self.effect))?;
-        if done.status == Status::REPLY_DEFAULT {
+        let status = self.question(action, Some(incoming), &out)?;
+        if status == Status::REPLY_DEFAULT {
             return Ok(default);
         }
         let Some(said) = rect(&out.all::<f64>(sys::kOfxImageEffectPropRegionOfDefinition)) else {
@@ -197,19 +209,8 @@ impl Inner {
                 regions.insert(clip.name.clone(), preset);
             }
         }
-        if self.host().options.quirks.no_presets {
-            out.clear_all();
-        }
-        let done = self.perform(
-            action,
-            Arguments {
-                incoming: Some(incoming),
-                outgoing: Some(&out),
-                picture: None,
-            },
-        );
-        done.check(action, Some(&self.effect))?;
-        if done.status == Status::REPLY_DEFAULT {
+        let status = self.question(action, Some(incoming), &out)?;
+        if status == Status::REPLY_DEFAULT {
             return Ok(regions);
         }
         for (clip, wanted) in &mut regions {
@@ -252,21 +253,10 @@ impl Inner {
         for clip in &inputs {
             out.put::<f64>(&property(clip), vec![time, time]);
         }
-        if self.host().options.quirks.no_presets {
-            out.clear_all();
-        }
-        let done = self.perform(
-            action,
-            Arguments {
-                incoming: Some(incoming),
-                outgoing: Some(&out),
-                picture: None,
-            },
-        );
-        done.check(action, Some(&self.effect))?;
+        let status = self.question(action, Some(incoming), &out)?;
         let mut needed = BTreeMap::new();
         for clip in inputs {
-            let values = if done.status == Status::OK {
+            let values = if status == Status::OK {
                 out.all::<f64>(&property(&clip))
             } else {
                 Vec::new()
@@ -302,36 +292,15 @@ impl Inner {
         window: RectI,
     ) -> Result<Option<Identity>> {
         let action = Action::IsIdentity;
-        let incoming = self.arguments(action);
-        incoming.put::<f64>(sys::kOfxPropTime, vec![request.time]);
-        incoming.put_str(
-            sys::kOfxImageEffectPropFieldToRender,
-            &request.field.ofx_name().to_string_lossy(),
-        );
-        incoming.put::<c_int>(
-            sys::kOfxImageEffectPropRenderWindow,
-            vec![window.x1, window.y1, window.x2, window.y2],
-        );
-        incoming.put::<f64>(
-            sys::kOfxImageEffectPropRenderScale,
-            vec![request.scale.x, request.scale.y],
-        );
+        let incoming = self.picture_arguments(action, request, window);
         let out = Arc::new(PropertySet::new(
             SetKind::Out(action),
             "the out arguments of IsIdentity".into(),
             &self.host().options,
         ));
         out.put::<f64>(sys::kOfxPropTime, vec![request.time]);
-        let done = self.perform(
-            action,
-            Arguments {
-                incoming: Some(incoming),
-                outgoing: Some(&out),
-                picture: None,
-            },
-        );
-        done.check(action, Some(&self.effect))?;
-        if done.status == Status::REPLY_DEFAULT {
+        let status = self.question(action, Some(incoming), &out)?;
+        if status == Status::REPLY_DEFAULT {
             return Ok(None);
         }
         let clip = out.string(sys::kOfxPropName).unwrap_or_default();

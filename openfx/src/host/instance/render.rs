@@ -132,15 +132,18 @@ impl Inner {
         window: RectI,
     ) -> Result<HostImage, RenderFailure> {
         let options = &self.host().options;
-        let mut output = HostImage::new(
-            bounds,
-            Layout {
-                depth: preferences.depth,
-                components: preferences.components,
-                flipped: request.output.flipped || options.quirks.top_down,
-                padding: request.output.padding,
-            },
-        )?;
+        let layout = Layout {
+            depth: preferences.depth,
+            components: preferences.components,
+            flipped: request.output.flipped || options.quirks.top_down,
+            padding: request.output.padding,
+        };
+        // What is not written to stays zero; most often all is.
+        let whole = bounds == window && matches!(request.field, Field::None | Field::Both);
+        let mut output = match whole {
+            true => HostImage::unwritten(bounds, layout)?,
+            false => HostImage::new(bounds, layout)?,
+        };
         output.scale = request.scale;
         output.pixel_aspect = preferences.pixel_aspect;
         output.field = request.field;
@@ -211,13 +214,14 @@ impl Inner {
         Ok(image)
     }
 
-    fn render_arguments(
+    /// What an action is told of the picture that it is about: when, where, at which scale.
+    pub(super) fn picture_arguments(
         &self,
+        action: Action,
         request: &RenderRequest,
         window: RectI,
-        sequential: bool,
     ) -> PropertySet {
-        let incoming = self.arguments(Action::Render);
+        let incoming = self.arguments(action);
         incoming.put::<f64>(sys::kOfxPropTime, vec![request.time]);
         incoming.put_str(
             sys::kOfxImageEffectPropFieldToRender,
@@ -231,6 +235,16 @@ impl Inner {
             sys::kOfxImageEffectPropRenderScale,
             vec![request.scale.x, request.scale.y],
         );
+        incoming
+    }
+
+    fn render_arguments(
+        &self,
+        request: &RenderRequest,
+        window: RectI,
+        sequential: bool,
+    ) -> PropertySet {
+        let incoming = self.picture_arguments(Action::Render, request, window);
         let flag = |name, on| incoming.put::<c_int>(name, vec![c_int::from(on)]);
         flag(sys::kOfxImageEffectPropSequentialRenderStatus, sequential);
         flag(

@@ -120,7 +120,7 @@ impl Imported {
         if text.format != 1 || text.kind != KIND || text.greenformer.stored != "fp32" {
             return Err(format!(
                 "it is of format {}, kind \"{}\", stored as {}, and this version reads format 1, \
-                 kind \"{KIND}\", stored as fp32; update CorridorKey",
+                 kind \"{KIND}\", stored as fp32",
                 text.format, text.kind, text.greenformer.stored
             ));
         }

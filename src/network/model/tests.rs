@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::path::Path;
+
 use super::*;
 use crate::network::models::Models;
+use crate::network::onnx::Dimension;
 use crate::network::{test_graphs as graphs, test_models as support};
 
 use graphs::{Dim, FREE};
@@ -87,7 +90,7 @@ fn a_shoulder_lies_inside_the_range() {
 fn a_manifest_that_cannot_be_used_says_why() {
     let graph = graphs::transparent();
     let cases: [(&str, &str, &str); 14] = [
-        ("format = 1", "format = 2", "update CorridorKey"),
+        ("format = 1", "format = 2", "reads format 1"),
         ("format = 1", "", "no format number"),
         ("kind = \"onnx\"", "kind = \"torch\"", "\"torch\""),
         ("id = \"test\"", "id = \"../test\"", "\"../test\""),
