@@ -2,7 +2,7 @@
 //!
 //! A file of its own and one test in it, which starts itself: the process is what is measured.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 #[path = "support/bench.rs"]
 mod bench;
