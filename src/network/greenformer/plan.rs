@@ -10,10 +10,10 @@
 //!
 //! | fp32 | 512 × 512 | 1024 × 1024 | 2048 × 2048 |
 //! |---|---|---|---|
-//! | in one piece, measured | 594 | 1502 | |
-//! | in one piece, estimated | 590 | 1455 | 4915 |
-//! | in strips, measured | 486 | 1045 | |
-//! | in strips, estimated | 490 | 1014 | 3070 |
+//! | in one piece, measured | 629 | 1543 | |
+//! | in one piece, estimated | 650 | 1515 | 4975 |
+//! | in strips, measured | 631 | 1105 | |
+//! | in strips, estimated | 550 | 1074 | 3130 |
 
 use super::graph::channel_blocks;
 use super::graph::strips::ROWS;
