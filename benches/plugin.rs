@@ -3,7 +3,9 @@
 //! Renders float plates through the real bundle in the headless host with the shipped model, and
 //! prints the stages that the plug-in itself measures. "Around the network" is everything but the
 //! network, as a share of the whole; re-renders are from the stored prediction, after a change of the
-//! control that is named. `cargo bench --bench plugin -- --bundle PATH` measures a bundle that is
+//! control that is named. The third number of a whole render is what all threads together have used
+//! of the processors at the least, where the system tells: on a machine that does other things too it
+//! says most. `cargo bench --bench plugin -- --bundle PATH` measures a bundle that is
 //! there already, and `--controls` leaves all out but the re-renders.
 
 #![allow(
@@ -40,7 +42,7 @@ fn main() {
     let library = Library::load(&bundle, HostOptions::production()).unwrap();
 
     let cores = std::thread::available_parallelism().map_or(0, |cores| cores.get());
-    println!("{cores} cores; milliseconds, median and least of {FRAMES}");
+    println!("{cores} cores; milliseconds, median and least of {FRAMES}, and least of all threads");
     println!();
     row("describe (General)", || {
         library.describe(IDENTIFIER, Context::General).unwrap();
@@ -150,17 +152,17 @@ fn show(node: &Instance, width: i32, height: i32, seed: i32, light: f32) {
 
 fn frame(node: &Instance, width: i32, height: i32) {
     let mut stages: Vec<(String, Vec<f64>)> = Vec::new();
-    let mut wall = Vec::new();
+    let mut whole = Cost::default();
     for seed in 0..=FRAMES {
         show(node, width, height, seed as i32, 1.0);
-        let time = render(node);
+        let cost = render(node);
         if seed > 0 {
-            wall.push(time);
+            whole.add(&cost);
             note(&mut stages, &line(node));
         }
     }
-    let network = print(&mut stages, &mut wall, "whole render, as the host sees it");
-    let whole = median(&mut wall);
+    let network = print(&mut stages, &mut whole, "whole render, as the host sees it");
+    let whole = median(&mut whole.wall);
     println!(
         "{:<60} {:>8.1}%",
         "around the network",
@@ -200,12 +202,12 @@ fn controls(node: &Instance, width: i32, height: i32, light: f32) {
 /// Times renders from the stored prediction, a control changed before each.
 fn again(node: &Instance, what: &str, change: &mut dyn FnMut(usize)) {
     let mut stages = Vec::new();
-    let mut wall = Vec::new();
+    let mut whole = Cost::default();
     for step in 0..=FRAMES {
         change(step);
-        let time = render(node);
+        let cost = render(node);
         if step > 0 {
-            wall.push(time);
+            whole.add(&cost);
             let line = line(node);
             assert!(line.starts_with("stored"), "the network ran again: {line}");
             note(&mut stages, &line);
@@ -213,15 +215,45 @@ fn again(node: &Instance, what: &str, change: &mut dyn FnMut(usize)) {
     }
     print(
         &mut stages,
-        &mut wall,
+        &mut whole,
         &format!("re-render after a change of {what}"),
     );
 }
 
-fn render(node: &Instance) -> f64 {
-    let before = Instant::now();
+/// Milliseconds of renders: as the clock has them, and summed over the threads.
+#[derive(Default)]
+struct Cost {
+    wall: Vec<f64>,
+    processors: Vec<f64>,
+}
+
+impl Cost {
+    fn add(&mut self, other: &Self) {
+        self.wall.extend(&other.wall);
+        self.processors.extend(&other.processors);
+    }
+}
+
+fn render(node: &Instance) -> Cost {
+    let (before, used) = (Instant::now(), processors());
     node.render(&RenderRequest::at(1.0)).expect("a frame");
-    before.elapsed().as_secs_f64() * 1e3
+    Cost {
+        wall: vec![before.elapsed().as_secs_f64() * 1e3],
+        processors: (processors().zip(used))
+            .map(|(after, before)| after - before)
+            .into_iter()
+            .collect(),
+    }
+}
+
+/// Milliseconds that this process's threads have run so far, on Linux.
+fn processors() -> Option<f64> {
+    let threads = std::fs::read_dir("/proc/self/task").ok()?;
+    let nanoseconds = threads.filter_map(|thread| {
+        let line = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    Some(nanoseconds.sum::<u64>() as f64 * 1e-6)
 }
 
 /// What the node says of its last frame.
@@ -252,7 +284,7 @@ fn note(stages: &mut Vec<(String, Vec<f64>)>, line: &str) {
 
 /// Prints stages and wall time, median and least: on a machine that does other things too the least
 /// says more. Returns the network's share.
-fn print(stages: &mut [(String, Vec<f64>)], wall: &mut [f64], what: &str) -> f64 {
+fn print(stages: &mut [(String, Vec<f64>)], whole: &mut Cost, what: &str) -> f64 {
     let mut network = 0.0;
     for (name, times) in stages {
         let time = median(times);
@@ -261,6 +293,15 @@ fn print(stages: &mut [(String, Vec<f64>)], wall: &mut [f64], what: &str) -> f64
         }
         println!("  {name:<58} {time:>9.1} {:>9.1}", times[0]);
     }
-    println!("{what:<60} {:>9.1} {:>9.1}", median(wall), wall[0]);
+    print!(
+        "{what:<60} {:>9.1} {:>9.1}",
+        median(&mut whole.wall),
+        whole.wall[0]
+    );
+    whole.processors.sort_by(f64::total_cmp);
+    match whole.processors.first() {
+        Some(least) => println!(" {least:>9.1}"),
+        None => println!(),
+    }
     network
 }

@@ -15,7 +15,7 @@ use std::slice;
 
 use half::f16;
 
-use crate::convert::{Pick, join_f32, join_stored, split_f32, split_stored};
+use crate::convert::{Pick, join_f32, join_stored, split_f32, split_stored, stream_f32};
 use crate::types::{Components, Depth, RectI};
 
 /// A channel of a picture.
@@ -470,6 +470,8 @@ impl<'a> ImageViewMut<'a> {
             return Vec::new();
         }
         let skip = window.x1.abs_diff(layout.bounds.x1) as usize * layout.pixel_bytes();
+        let pixels = window.width() as usize * window.height() as usize;
+        let large = pixels.saturating_mul(layout.pixel_bytes()) >= LARGE;
         (window.y1..window.y2)
             .rev()
             .filter_map(|y| {
@@ -482,12 +484,16 @@ impl<'a> ImageViewMut<'a> {
                     x2: window.x2,
                     depth: layout.depth,
                     components: layout.components,
+                    large,
                     _pixels: PhantomData,
                 })
             })
             .collect()
     }
 }
+
+/// Bytes of a window that no processor's caches hold until somebody reads it.
+const LARGE: usize = 24 << 20;
 
 /// A part of one row that can be written.
 #[derive(Debug)]
@@ -498,6 +504,8 @@ pub struct RowMut<'a> {
     x2: i32,
     depth: Depth,
     components: Components,
+    /// One of a [`LARGE`] window.
+    large: bool,
     _pixels: PhantomData<&'a mut [u8]>,
 }
 
@@ -561,6 +569,7 @@ impl RowMut<'_> {
             Depth::Byte => join_stored::<u8, C>(planes, values!(u8)),
             Depth::Short => join_stored::<u16, C>(planes, values!(u16)),
             Depth::Half => join_stored::<f16, C>(planes, values!(f16)),
+            Depth::Float if self.large && C == 4 => stream_f32(planes, values!(f32)),
             Depth::Float => join_f32::<C>(planes, values!(f32)),
         }
     }

@@ -103,29 +103,49 @@ impl Backing {
     }
 
     /// The screen's light in the columns from `x0` on of row `y`, linear between the cells'
-    /// middles; 0 where no screen is seen.
-    pub(super) fn row(&self, y: usize, x0: usize, length: usize, out: &mut [Vec<f32>; 3]) {
-        for (channel, out) in out.iter_mut().enumerate() {
-            out.clear();
-            let Some(grid) = &self.grid else {
-                out.resize(length, 0.0);
-                continue;
+    /// middles; 0 where no screen is seen. The three rows are equally long.
+    pub(super) fn row(&self, y: usize, x0: usize, out: [&mut [f32]; 3]) {
+        let Some(grid) = &self.grid else {
+            out.into_iter().for_each(|out| out.fill(0.0));
+            return;
+        };
+        let [wide, tall] = self.cell;
+        let (above, below, down) = neighbours(y, tall, grid.height());
+        let (mut from, end) = (x0, x0 + out[0].len());
+        let mut out = out;
+        // From one cell's middle to the next, where the light is a straight line.
+        while from < end {
+            let (left, right, _) = neighbours(from, wide, grid.width());
+            let middle = (left as f32 + 1.5) * wide - 0.5;
+            let next = if right == left {
+                end
+            } else {
+                middle.ceil() as usize
             };
-            let (above, below, down) = neighbours(y, self.cell[1], grid.height());
-            let (above, below) = (grid.row(channel, above), grid.row(channel, below));
-            out.extend((x0..x0 + length).map(|x| {
-                let (left, right, across) = neighbours(x, self.cell[0], grid.width());
-                let mean = |row: &[f32]| row[left] + across * (row[right] - row[left]);
-                let (above, below) = (mean(above), mean(below));
-                above + down * (below - above)
-            }));
+            let to = next.clamp(from + 1, end);
+            for (channel, out) in out.iter_mut().enumerate() {
+                let (above, below) = (grid.row(channel, above), grid.row(channel, below));
+                let light = |cell: usize| above[cell] + down * (below[cell] - above[cell]);
+                let (light, rise) = (light(left), light(right) - light(left));
+                for (step, out) in out[from - x0..to - x0].iter_mut().enumerate() {
+                    let across = position(from + step, wide, grid.width()) - left as f32;
+                    *out = light + across * rise;
+                }
+            }
+            from = to;
         }
     }
 }
 
+/// Where a pixel lies among the cells' middles.
+#[inline(always)]
+fn position(pixel: usize, cell: f32, cells: usize) -> f32 {
+    ((pixel as f32 + 0.5) / cell - 0.5).clamp(0.0, (cells - 1) as f32)
+}
+
 /// The two cells whose middles a pixel lies between, and how far it is from the first.
 fn neighbours(pixel: usize, cell: f32, cells: usize) -> (usize, usize, f32) {
-    let position = ((pixel as f32 + 0.5) / cell - 0.5).clamp(0.0, (cells - 1) as f32);
+    let position = position(pixel, cell, cells);
     let first = position as usize;
     (first, (first + 1).min(cells - 1), position - first as f32)
 }
@@ -224,9 +244,9 @@ mod tests {
         let (plate, alpha, geometry) = scene(size, 0.5);
         let backing = Backing::new(&plate, Encoding::Linear, &alpha, &geometry).unwrap();
         assert!(!backing.beyond());
-        let mut rows = [vec![], vec![], vec![]];
+        let mut rows = [vec![0.0; 240], vec![0.0; 240], vec![0.0; 240]];
         for y in [5, 80, 155] {
-            backing.row(y, 0, 240, &mut rows);
+            backing.row(y, 0, rows.each_mut().map(Vec::as_mut_slice));
             for x in (0..240).step_by(17) {
                 for channel in 0..3 {
                     let light = [0.05, 0.6, 0.1][channel] * (1.3 - 0.6 * x as f32 / 240.0);
@@ -235,6 +255,41 @@ mod tests {
                         (found / light - 1.0).abs() < 0.15,
                         "{x} {y}: {found} {light}"
                     );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_is_straight_between_the_cells_middles_and_the_same_in_every_window() {
+        for size in [Size::new(240, 160), Size::new(7, 5), Size::new(311, 40)] {
+            let (plate, alpha, geometry) = scene(size, 0.5);
+            let backing = Backing::new(&plate, Encoding::Linear, &alpha, &geometry).unwrap();
+            let grid = backing.grid.as_ref().unwrap();
+            for y in 0..size.height {
+                let row = |x0: usize, length: usize| {
+                    let mut row = [0, 1, 2].map(|_| vec![0.0; length]);
+                    backing.row(y, x0, row.each_mut().map(Vec::as_mut_slice));
+                    row
+                };
+                let whole = row(0, size.width);
+                let (above, below, down) = neighbours(y, backing.cell[1], grid.height());
+                for x in 0..size.width {
+                    let (left, right, across) = neighbours(x, backing.cell[0], grid.width());
+                    for (channel, whole) in whole.iter().enumerate() {
+                        let mean = |y: usize| {
+                            let row = grid.row(channel, y);
+                            row[left] + across * (row[right] - row[left])
+                        };
+                        let wanted = mean(above) + down * (mean(below) - mean(above));
+                        let found = whole[x];
+                        assert!((found - wanted).abs() < 1e-6, "{x} {y}: {found} {wanted}");
+                    }
+                }
+                let x0 = (y * 13) % size.width;
+                let length = (size.width - x0).min(1 + y % 40);
+                for (part, whole) in row(x0, length).iter().zip(&whole) {
+                    assert_eq!(part, &whole[x0..x0 + length]);
                 }
             }
         }
@@ -253,8 +308,8 @@ mod tests {
         alpha.data_mut().fill(1.0);
         plate.data_mut()[3] = f32::NAN;
         let backing = Backing::new(&plate, Encoding::Srgb, &alpha, &geometry).unwrap();
-        let mut rows = [vec![], vec![], vec![]];
-        backing.row(3, 60, 10, &mut rows);
+        let mut rows = [[1.0; 10]; 3];
+        backing.row(3, 60, rows.each_mut().map(|row| &mut row[..]));
         assert!(rows.iter().all(|row| *row == [0.0; 10]));
         assert!(!backing.beyond(), "what is not a number is black");
     }

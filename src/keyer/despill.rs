@@ -54,12 +54,7 @@ impl Despill {
         if self.is_identity() {
             return;
         }
-        let [red, green, blue] = rgb;
-        let rows = match self.screen {
-            Screen::Green => [green, red, blue],
-            Screen::Blue => [blue, red, green],
-            Screen::Red => [red, green, blue],
-        };
+        let rows = self.screen.first(rgb);
         let average = |one: f32, other: f32| (one + other) * 0.5;
         let larger = |one: f32, other: f32| if one > other { one } else { other };
         let double = |one: f32, other: f32| (one + other + larger(one, other)) * (1.0 / 3.0);

@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use super::colour::Encoding;
+use super::despeckle::Specks;
 use super::despeckle::inside::{Depth, Inside};
 use super::despill::Despill;
 use super::error::{Error, Result};
@@ -71,24 +72,18 @@ pub fn finish_with<'a>(
     pool: &'a Pool,
 ) -> Result<Key<'a>> {
     let alpha_rows = alpha_rows(geometry.plate, settings, &rows);
-    let (mut alpha, foreground) = restore(
-        prediction.into(),
-        geometry,
-        exchange,
-        &rows,
-        &alpha_rows,
-        pool,
-    )?;
+    let prediction = prediction.into();
+    let (mut alpha, foreground) =
+        restore(prediction, geometry, exchange, &rows, &alpha_rows, pool)?;
     follow_guide(&mut alpha, geometry, settings.upsampling, plate)?;
-    keyed(
+    let nothing = Specks::default();
+    let layers = AtSize {
+        size: geometry.plate,
         alpha,
         foreground,
-        geometry.plate,
-        settings,
-        rows,
-        plate,
-        pool,
-    )
+        specks: prediction.specks.unwrap_or(&nothing),
+    };
+    layers.keyed(settings, rows, plate, pool)
 }
 
 /// The rows of alpha that the key's rows `rows` are made of.
@@ -142,6 +137,7 @@ pub struct Enlarged<'a> {
     size: Size,
     alpha: Layer<'a>,
     foreground: Layer<'a>,
+    specks: Specks,
 }
 
 impl<'a> Enlarged<'a> {
@@ -169,6 +165,7 @@ impl<'a> Enlarged<'a> {
             size: geometry.plate,
             alpha,
             foreground,
+            specks: Specks::default(),
         }))
     }
 
@@ -185,51 +182,70 @@ impl<'a> Enlarged<'a> {
     ) -> Result<Key<'b>> {
         let alpha_rows = alpha_rows(self.size, settings, &rows);
         check_rows(self.size, [&rows, &alpha_rows])?;
-        let (alpha, foreground) = (self.alpha.lent(), self.foreground.lent());
-        keyed(alpha, foreground, self.size, settings, rows, plate, pool)
+        let layers = AtSize {
+            size: self.size,
+            alpha: self.alpha.lent(),
+            foreground: self.foreground.lent(),
+            specks: &self.specks,
+        };
+        layers.keyed(settings, rows, plate, pool)
     }
 }
 
-/// The key of an alpha and a foreground that have the plate's size.
-fn keyed<'a>(
+/// An alpha and a foreground that have the plate's size, and what is known of the alpha.
+struct AtSize<'a, 's> {
+    size: Size,
     alpha: Layer<'a>,
     foreground: Layer<'a>,
-    size: Size,
-    settings: &FinishSettings,
-    rows: Range<usize>,
-    plate: Option<Plate<'a>>,
-    pool: &'a Pool,
-) -> Result<Key<'a>> {
-    if plate.is_none() && (settings.detail.is_some() || settings.restore_range) {
-        return Err(Error::MissingLayer {
-            output: "foreground",
-            layer: "plate",
+    specks: &'s Specks,
+}
+
+impl<'a> AtSize<'a, '_> {
+    /// Their key.
+    fn keyed(
+        self,
+        settings: &FinishSettings,
+        rows: Range<usize>,
+        plate: Option<Plate<'a>>,
+        pool: &'a Pool,
+    ) -> Result<Key<'a>> {
+        let Self {
+            size,
+            alpha,
+            foreground,
+            specks,
+        } = self;
+        if plate.is_none() && (settings.detail.is_some() || settings.restore_range) {
+            return Err(Error::MissingLayer {
+                output: "foreground",
+                layer: "plate",
+            });
+        }
+        let matte_rows = matte_rows(size, settings, &rows);
+        let matte = Matte::new(alpha, size, settings, &matte_rows, specks, pool)?;
+        let despill = Despill {
+            screen: settings.screen,
+            strength: settings.despill_strength,
+            method: settings.despill_method,
+        };
+        let detail = depth(settings).map(|depth| {
+            let fill = |y, row: &mut [f32]| matte.solid_row(y, row);
+            Inside::new(size.width, &matte_rows, &depth, fill)
         });
+        let restored =
+            plate.and_then(|plate| Restored::new(plate, detail, settings.restore_range, despill));
+        Ok(Key {
+            size,
+            rows,
+            matte,
+            foreground,
+            despill,
+            plate,
+            restored,
+            inside: None,
+            outside: None,
+        })
     }
-    let matte_rows = matte_rows(size, settings, &rows);
-    let matte = Matte::new(alpha, size, settings, &matte_rows, pool)?;
-    let despill = Despill {
-        screen: settings.screen,
-        strength: settings.despill_strength,
-        method: settings.despill_method,
-    };
-    let detail = depth(settings).map(|depth| {
-        let fill = |y, row: &mut [f32]| matte.solid_row(y, row);
-        Inside::new(size.width, &matte_rows, &depth, fill)
-    });
-    let restored =
-        plate.and_then(|plate| Restored::new(plate, detail, settings.restore_range, despill));
-    Ok(Key {
-        size,
-        rows,
-        matte,
-        foreground,
-        despill,
-        plate,
-        restored,
-        inside: None,
-        outside: None,
-    })
 }
 
 impl Key<'_> {

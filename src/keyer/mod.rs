@@ -63,6 +63,7 @@ pub mod steady;
 
 pub use backing::Backing;
 pub use colour::{Encoding, Light};
+pub use despeckle::Specks;
 pub use error::{Error, Result};
 pub use geometry::{Bounds, Fit, Geometry, SizeRule};
 pub use guided::Guide;

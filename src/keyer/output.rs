@@ -364,18 +364,16 @@ fn visible_row(
     scratch: &mut Scratch,
 ) {
     let [red, green, blue] = rgb;
-    let empty = |block: &[f32]| block.iter().all(|alpha| *alpha == 0.0);
+    // Without the sign all bits of 0 are 0, of both of them.
+    let empty = |block: &[f32]| block.iter().fold(0, |bits, v| bits | v.to_bits() << 1) == 0;
+    let mut blocks = alpha.chunks(BLOCK).map(empty).peekable();
     let mut from = 0;
-    while from < alpha.len() {
-        let is_empty = empty(&alpha[from..(from + BLOCK).min(alpha.len())]);
-        let mut to = from;
-        while to < alpha.len() {
-            let next = (to + BLOCK).min(alpha.len());
-            if empty(&alpha[to..next]) != is_empty {
-                break;
-            }
-            to = next;
+    while let Some(is_empty) = blocks.next() {
+        let mut to = from + BLOCK;
+        while blocks.next_if_eq(&is_empty).is_some() {
+            to += BLOCK;
         }
+        let to = to.min(alpha.len());
         let (seen, columns) = (&alpha[from..to], from..to);
         let part = [
             &mut red[columns.clone()],

@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::despeckle::Specks;
 use super::error::Result;
 use super::geometry::Geometry;
 use super::image::{Planes, Size, Window};
@@ -35,6 +36,8 @@ pub struct Predicted<'a> {
     pub alpha: &'a Planes,
     /// As [`Prediction::foreground`].
     pub foreground: &'a Planes,
+    /// What is known of this very alpha at the plate's size, where somebody keeps it.
+    pub specks: Option<&'a Specks>,
 }
 
 impl<'a> From<&'a Prediction> for Predicted<'a> {
@@ -42,6 +45,7 @@ impl<'a> From<&'a Prediction> for Predicted<'a> {
         Self {
             alpha: &prediction.alpha,
             foreground: &prediction.foreground,
+            specks: None,
         }
     }
 }

@@ -254,6 +254,15 @@ impl Screen {
         }
     }
 
+    /// What belongs to red, green and blue, with the screen's channel first.
+    pub(super) fn first<T>(self, [red, green, blue]: [T; 3]) -> [T; 3] {
+        match self {
+            Self::Green => [green, red, blue],
+            Self::Blue => [blue, red, green],
+            Self::Red => [red, green, blue],
+        }
+    }
+
     /// Where each of red, green and blue is found when the screen's channel and green change
     /// places. The exchange is its own inverse; for a green screen nothing moves.
     pub const fn exchange(self) -> [usize; 3] {

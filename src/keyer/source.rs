@@ -34,6 +34,7 @@ use super::despill::Despill;
 use super::guided::Guide;
 use super::image::Planes;
 use super::plate::finite;
+use super::settings::Screen;
 
 /// Rows of a plate, wherever they lie.
 pub trait PlateRows: Sync {
@@ -74,8 +75,10 @@ impl fmt::Debug for Plate<'_> {
 
 /// Columns that are worked on together.
 const BLOCK: usize = 64;
-/// Rows of red, green and blue.
-type Block = [[f32; BLOCK]; 3];
+/// Values of these columns.
+type Lane = [f32; BLOCK];
+/// Red, green and blue of these columns.
+type Block = [Lane; 3];
 
 /// What comes back of a plate.
 #[derive(Debug)]
@@ -92,7 +95,6 @@ pub(super) struct Restored<'a> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scratch {
     plate: [Vec<f32>; 3],
-    backing: [Vec<f32>; 3],
     weights: Vec<f32>,
     pub(super) added: Vec<f32>,
 }
@@ -137,7 +139,6 @@ impl<'a> Restored<'a> {
     ) {
         let Scratch {
             plate,
-            backing,
             weights,
             added,
         } = scratch;
@@ -153,21 +154,23 @@ impl<'a> Restored<'a> {
         let wanted = |x: usize| weights[x] > 0.0 || range(alpha[x]);
         let first = (0..alpha.len()).find(|x| wanted(*x));
         let last = (0..alpha.len()).rev().find(|x| wanted(*x));
-        if let (Some(first), Some(last)) = (first, last) {
-            for plane in plate.iter_mut() {
-                plane.resize(alpha.len(), 0.0);
-            }
-            let [r, g, b] = plate.each_mut().map(|plane| &mut plane[first..=last]);
-            self.plate
-                .rows
-                .read(y, x0 + first, [&mut *r, &mut *g, &mut *b]);
-            for plane in [&mut *r, &mut *g, &mut *b] {
-                for value in plane {
-                    *value = finite(*value);
-                }
-            }
-            self.plate.encoding.rows_to_linear([r, g, b]);
+        let (Some(first), Some(last)) = (first, last) else {
+            plain([red, green, blue], &self.despill, encoding);
+            return;
+        };
+        for plane in plate.iter_mut() {
+            plane.resize(alpha.len(), 0.0);
         }
+        let [r, g, b] = plate.each_mut().map(|plane| &mut plane[first..=last]);
+        self.plate
+            .rows
+            .read(y, x0 + first, [&mut *r, &mut *g, &mut *b]);
+        for plane in [&mut *r, &mut *g, &mut *b] {
+            for value in plane {
+                *value = finite(*value);
+            }
+        }
+        self.plate.encoding.rows_to_linear([r, g, b]);
         let mut x = 0;
         for (((red, green), blue), alpha) in red
             .chunks_mut(BLOCK)
@@ -178,118 +181,124 @@ impl<'a> Restored<'a> {
             let columns = x..x + alpha.len();
             x = columns.end;
             let rgb = [red, green, blue];
-            if !columns.clone().any(wanted) {
-                plain(rgb, &self.despill, encoding);
-                continue;
-            }
             let own = plate.each_ref().map(|plane| &plane[columns.clone()]);
+            let weights = &weights[columns.clone()];
+            let weighted = any_above(weights);
             let range = self.range && any_beyond(own, alpha);
-            if range {
-                let (x, length) = (x0 + columns.start, alpha.len());
-                self.plate.backing.row(y, x, length, backing);
-            }
-            let weights = &weights[columns];
-            if !range && weights.iter().all(|weight| *weight <= 0.0) {
+            if !range && !weighted {
                 plain(rgb, &self.despill, encoding);
                 continue;
             }
-            let behind = range.then(|| backing.each_ref().map(Vec::as_slice));
-            self.block(rgb, alpha, weights, own, behind, encoding);
+            let own = own.map(lane);
+            let found = range.then(|| self.beyond(y, x0 + columns.start, &own, alpha));
+            let found = found.filter(|found| found.any);
+            if !weighted && found.is_none() {
+                plain(rgb, &self.despill, encoding);
+                continue;
+            }
+            self.block(rgb, lane(weights), own, found, encoding);
         }
     }
 
-    /// A block in which something may come back. Pixels of which nothing does are computed as in
+    /// What is beyond 0..1 in a block from column `x0` of row `y`.
+    fn beyond(&self, y: usize, x0: usize, own: &Block, alpha: &[f32]) -> Found {
+        let mut behind: Block = [[0.0; BLOCK]; 3];
+        let rows = behind.each_mut().map(|row| &mut row[..alpha.len()]);
+        self.plate.backing.row(y, x0, rows);
+        Found::new(own, &behind, &lane(alpha))
+    }
+
+    /// A block in which something comes back. Pixels of which nothing does are computed as in
     /// any other block: a value does not depend on its neighbours.
     fn block(
         &self,
         rgb: [&mut [f32]; 3],
-        alpha: &[f32],
-        weights: &[f32],
-        own: [&[f32]; 3],
-        behind: Option<[&[f32]; 3]>,
+        weights: Lane,
+        own: Block,
+        found: Option<Found>,
         encoding: Encoding,
     ) {
-        let length = alpha.len();
         let mut mixed: Block = [[0.0; BLOCK]; 3];
-        let mut touched = [false; BLOCK];
-        for (flag, weight) in touched.iter_mut().zip(weights) {
-            *flag = *weight > 0.0;
-        }
-        let all_own = weights.iter().all(|weight| *weight >= 1.0);
-        for channel in 0..3 {
-            let mixed = &mut mixed[channel][..length];
-            if !all_own {
-                mixed.copy_from_slice(rgb[channel]);
+        if weights.iter().any(|weight| *weight < 1.0) {
+            for (mixed, row) in mixed.iter_mut().zip(&rgb) {
+                *mixed = lane(row);
                 srgb::row_to_linear(mixed, Negative::Clamp);
             }
-            for ((mixed, own), weight) in mixed.iter_mut().zip(own[channel]).zip(weights) {
-                let own = if self.range {
-                    *own
-                } else {
-                    own.clamp(0.0, 1.0)
-                };
-                *mixed = weight * own + (1.0 - weight) * *mixed;
-            }
         }
-        if let Some(behind) = behind {
-            let screen = self.despill.screen.channel();
-            // Where the plate stands in wholly, it is there already, to the bit.
-            for x in (0..length).filter(|x| weights[*x] < 1.0) {
-                let column = |rows: [&[f32]; 3]| rows.map(|row| row[x]);
-                let network = mixed.each_ref().map(|row| row[x]);
-                let found = restored(network, column(own), column(behind), alpha[x], screen);
-                if let Some(colour) = found {
-                    for (row, value) in mixed.iter_mut().zip(colour) {
-                        row[x] = value;
-                    }
-                    touched[x] = true;
+        // What of each pixel is not as it came from the network.
+        let mut touched = weights;
+        if any_above(&weights) {
+            for (mixed, own) in mixed.iter_mut().zip(&own) {
+                for ((mixed, own), weight) in mixed.iter_mut().zip(own).zip(&weights) {
+                    let own = if self.range {
+                        *own
+                    } else {
+                        own.clamp(0.0, 1.0)
+                    };
+                    let own = weight * own + (1.0 - weight) * *mixed;
+                    *mixed = pick(*weight > 0.0, own, *mixed);
                 }
             }
         }
-        let mut rgb = rgb;
-        if !touched[..length].iter().all(|touched| *touched) {
-            plain(
-                rgb.each_mut().map(|row| &mut **row),
-                &self.despill,
-                encoding,
-            );
+        if let Some(found) = &found {
+            found.mix(&mut mixed, self.despill.screen, &weights, &mut touched);
         }
-        finished(
-            mixed.each_mut().map(|row| &mut row[..length]),
-            &self.despill,
-            encoding,
-        );
-        for (rgb, mixed) in rgb.into_iter().zip(&mixed) {
-            for ((value, mixed), touched) in rgb.iter_mut().zip(mixed).zip(&touched) {
-                *value = if *touched { *mixed } else { *value };
+        self.finished(rgb, mixed, &touched, encoding);
+    }
+
+    /// From `mixed`, linear light with its spill, to `encoding` without; where nothing was
+    /// touched, from the network's colour in `rgb`, as [`plain`] does.
+    fn finished(&self, rgb: [&mut [f32]; 3], mut mixed: Block, touched: &Lane, encoding: Encoding) {
+        let (mut rgb, despill) = (rgb, &self.despill);
+        let same = encoding == Encoding::Srgb;
+        if despill.is_identity() {
+            // In light an untouched pixel is what it would be anyhow, but in sRGB it is the
+            // network's number itself.
+            encoding.rows_from_linear(mixed.each_mut().map(Lane::as_mut_slice));
+            for (rgb, mixed) in rgb.iter_mut().zip(&mixed) {
+                for ((value, mixed), touched) in rgb.iter_mut().zip(mixed).zip(touched) {
+                    *value = if same && *touched <= 0.0 {
+                        *value
+                    } else {
+                        *mixed
+                    };
+                }
+            }
+            return;
+        }
+        for row in &mut mixed {
+            srgb::row_to_srgb(row, Negative::Mirror);
+        }
+        despill.plate_row(mixed.each_mut().map(Lane::as_mut_slice));
+        despill.row(rgb.each_mut().map(|row| &mut **row));
+        for (rgb, mixed) in rgb.iter_mut().zip(&mut mixed) {
+            for ((value, mixed), touched) in rgb.iter_mut().zip(mixed).zip(touched) {
+                // What the network says below 0 is 0 as light.
+                let own = pick(same | (*value > 0.0), *value, 0.0);
+                *value = pick(*touched > 0.0, *mixed, own);
             }
         }
+        if same {
+            return;
+        }
+        for row in &mut rgb {
+            srgb::row_to_linear(row, Negative::Mirror);
+        }
+        encoding.rows_from_linear(rgb);
     }
+}
+
+/// The columns of a slice; 0 beyond its end.
+fn lane(row: &[f32]) -> Lane {
+    let mut lane = [0.0; BLOCK];
+    lane[..row.len()].copy_from_slice(row);
+    lane
 }
 
 /// The network's colour, from sRGB with its spill to `encoding` without.
 pub(super) fn plain([red, green, blue]: [&mut [f32]; 3], despill: &Despill, encoding: Encoding) {
     despill.row([&mut *red, &mut *green, &mut *blue]);
     encoding.rows_from_srgb([red, green, blue]);
-}
-
-/// Restored colour, from linear light with its spill to `encoding` without.
-fn finished([red, green, blue]: [&mut [f32]; 3], despill: &Despill, encoding: Encoding) {
-    if despill.is_identity() {
-        encoding.rows_from_linear([red, green, blue]);
-        return;
-    }
-    for row in [&mut *red, &mut *green, &mut *blue] {
-        srgb::row_to_srgb(row, Negative::Mirror);
-    }
-    despill.plate_row([&mut *red, &mut *green, &mut *blue]);
-    if encoding == Encoding::Srgb {
-        return;
-    }
-    for row in [&mut *red, &mut *green, &mut *blue] {
-        srgb::row_to_linear(row, Negative::Mirror);
-    }
-    encoding.rows_from_linear([red, green, blue]);
 }
 
 /// Up to this alpha nothing is unmixed, and from the next on all of it counts.
@@ -306,40 +315,34 @@ const TOE: f32 = 0.02;
 /// 0 up to `from`, 1 from `to` on, smooth between.
 #[inline(always)]
 fn smooth(value: f32, from: f32, to: f32) -> f32 {
-    let part = ((value - from) / (to - from)).clamp(0.0, 1.0);
+    let part = smaller(larger((value - from) * (1.0 / (to - from)), 0.0), 1.0);
     part * part * (3.0 - 2.0 * part)
 }
 
-/// A pixel's colour with its range restored; `None` where nothing comes back. Light is linear.
-#[inline]
-fn restored(
-    network: [f32; 3],
-    plate: [f32; 3],
-    behind: [f32; 3],
-    alpha: f32,
-    screen: usize,
-) -> Option<[f32; 3]> {
-    let found = [0, 1, 2].map(|channel| beyond(plate[channel], behind[channel], alpha));
-    if found.iter().all(|(_, change)| *change <= 0.0) {
-        return None;
-    }
-    let mut colour = network;
-    for (colour, (light, change)) in colour.iter_mut().zip(found) {
-        *colour = change * light + (1.0 - change) * *colour;
-    }
-    let lead = |rgb: [f32; 3]| {
-        let other = rgb[(screen + 1) % 3].max(rgb[(screen + 2) % 3]);
-        (rgb[screen] - other).max(0.0)
-    };
-    let more = lead(colour) - lead(network);
-    if more > 0.0 {
-        colour[screen] -= (1.0 - smooth(alpha, DENSE, SOLID)) * more;
-    }
-    Some(colour)
+/// One of two numbers, without a branch: so the compiler works on four pixels or more at once.
+#[inline(always)]
+fn pick(first: bool, one: f32, other: f32) -> f32 {
+    let mask = u32::from(first).wrapping_neg();
+    f32::from_bits((one.to_bits() & mask) | (other.to_bits() & !mask))
 }
 
-/// Whether [`beyond`] finds anything in a block: a quick look, and in most blocks of most pictures
-/// the only one.
+#[inline(always)]
+fn larger(one: f32, other: f32) -> f32 {
+    if one > other { one } else { other }
+}
+
+#[inline(always)]
+fn smaller(one: f32, other: f32) -> f32 {
+    if one < other { one } else { other }
+}
+
+/// Whether anything is above 0.
+fn any_above(row: &[f32]) -> bool {
+    row.iter().fold(false, |any, value| any | (*value > 0.0))
+}
+
+/// Whether [`Found`] may hold anything for a block: a quick look, and in most blocks of most
+/// pictures the only one.
 fn any_beyond(plate: [&[f32]; 3], alpha: &[f32]) -> bool {
     let mut any = false;
     for channel in plate {
@@ -350,22 +353,91 @@ fn any_beyond(plate: [&[f32]; 3], alpha: &[f32]) -> bool {
     any
 }
 
-/// A channel's restored light, and how much of it replaces what is there.
-#[inline]
-fn beyond(plate: f32, behind: f32, alpha: f32) -> (f32, f32) {
-    // Nearly every pixel of every picture ends here.
-    if plate > TOE && plate < KNEE * alpha || alpha.is_nan() || alpha <= FAINT {
-        return (plate, 0.0);
+/// What is beyond 0..1 in a block.
+struct Found {
+    /// A channel's restored light, and how much of it replaces what is there.
+    light: Block,
+    change: Block,
+    /// How much of a pixel there is nothing of the screen in.
+    solid: Lane,
+    /// Whether anything is replaced.
+    any: bool,
+}
+
+impl Found {
+    /// Looks at a block of the plate, with the screen's light behind it. Alpha that is no number is
+    /// taken for none.
+    fn new(plate: &Block, behind: &Block, alpha: &Lane) -> Self {
+        let mut found = Self {
+            light: [[0.0; BLOCK]; 3],
+            change: [[0.0; BLOCK]; 3],
+            solid: [0.0; BLOCK],
+            any: false,
+        };
+        let (mut firm, mut clear, mut share) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
+        for x in 0..BLOCK {
+            found.solid[x] = smooth(alpha[x], DENSE, SOLID);
+            firm[x] = smooth(alpha[x], FAINT, FIRM);
+            clear[x] = larger(1.0 - alpha[x], 0.0);
+            // A faint alpha's own error must not become a firefly: the straight colour is bounded
+            // by the plate's light over `FIRM`.
+            share[x] = 1.0 / larger(alpha[x], FIRM);
+        }
+        let mut bits = 0;
+        for channel in 0..3 {
+            let (plate, behind) = (&plate[channel], &behind[channel]);
+            let (light, change) = (&mut found.light[channel], &mut found.change[channel]);
+            for x in 0..BLOCK {
+                let (own, solid) = (plate[x], found.solid[x]);
+                // All of it at black itself.
+                let dark = solid * smaller((TOE - own) * (1.0 / TOE), 1.0);
+                let unmixed = (own - clear[x] * behind[x]) * share[x];
+                let bright = solid * own + (1.0 - solid) * unmixed;
+                let is_dark = own <= TOE;
+                let is_beyond = (alpha[x] > FAINT) & (is_dark | (own >= KNEE * alpha[x]));
+                let by = pick(is_dark, dark, smooth(bright, KNEE, 1.0) * firm[x]);
+                light[x] = pick(is_beyond, pick(is_dark, own, bright), 0.0);
+                change[x] = pick(is_beyond, by, 0.0);
+                bits |= change[x].to_bits();
+            }
+        }
+        found.any = bits != 0;
+        found
     }
-    let solid = smooth(alpha, DENSE, SOLID);
-    if plate <= TOE {
-        return (plate, solid * ((TOE - plate) / TOE).min(1.0));
+
+    /// Puts the light into a block's colours, and adds to `touched` where something changes. Where
+    /// the plate stands in wholly, it is there already, to the bit.
+    fn mix(&self, colours: &mut Block, screen: Screen, weights: &Lane, touched: &mut Lane) {
+        let order = screen.first([0, 1, 2]);
+        let network = order.map(|channel| colours[channel]);
+        let change = order.map(|channel| self.change[channel]);
+        let light = order.map(|channel| self.light[channel]);
+        let mut mixed = network;
+        let ([n0, n1, n2], [c0, c1, c2], [l0, l1, l2]) = (&network, &change, &light);
+        let [m0, m1, m2] = &mut mixed;
+        for x in 0..BLOCK {
+            let own = c0[x] * l0[x] + (1.0 - c0[x]) * n0[x];
+            let one = c1[x] * l1[x] + (1.0 - c1[x]) * n1[x];
+            let other = c2[x] * l2[x] + (1.0 - c2[x]) * n2[x];
+            let more = larger(lead(own, one, other) - lead(n0[x], n1[x], n2[x]), 0.0);
+            let own = own - (1.0 - self.solid[x]) * more;
+            let most = larger(larger(c0[x], c1[x]), c2[x]);
+            let most = pick(weights[x] < 1.0, most, 0.0);
+            m0[x] = pick(most > 0.0, own, n0[x]);
+            m1[x] = pick(most > 0.0, one, n1[x]);
+            m2[x] = pick(most > 0.0, other, n2[x]);
+            touched[x] = larger(touched[x], most);
+        }
+        for (channel, mixed) in order.into_iter().zip(mixed) {
+            colours[channel] = mixed;
+        }
     }
-    // A faint alpha's own error must not become a firefly: the straight colour is bounded by the
-    // plate's light over `FIRM`.
-    let unmixed = (plate - (1.0 - alpha).max(0.0) * behind) / alpha.max(FIRM);
-    let light = solid * plate + (1.0 - solid) * unmixed;
-    (light, smooth(light, KNEE, 1.0) * smooth(alpha, FAINT, FIRM))
+}
+
+/// By how much the screen's channel leads the other two.
+#[inline(always)]
+fn lead(screen: f32, one: f32, other: f32) -> f32 {
+    larger(screen - larger(one, other), 0.0)
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::ffi::CString;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use ort::memory::Allocator;
@@ -21,10 +20,11 @@ use super::model::{Graph, Kind, Model, Refiner};
 use super::onnx::Dimension;
 use super::probes::memory_was_short;
 use super::runtime::{self, Convolutions, Given, Pinned, Runtime, Wanted};
-use super::session::{Key, panic_text};
+use super::session::Key;
 use super::staging::{Room as _, Set, Staging};
 use super::strips::{Orders, Strips};
 use super::tiled::{self, Tiled};
+use super::worker::Worker;
 use super::{Control, POLL};
 use crate::keyer::{NetworkInput, Planes, Prediction};
 
@@ -36,6 +36,8 @@ pub struct Engine {
     stage: Option<Stage>,
     /// Running needs the sessions for itself: the runtime's own Run is not safe from two threads.
     network: Mutex<Network>,
+    /// Where it runs.
+    worker: Worker,
     model: Arc<Model>,
     key: Key,
     input: CString,
@@ -109,7 +111,7 @@ impl Engine {
     ///
     /// # Errors
     /// Those of [`Model::load`]; [`Error::Input`] for a size that the graph does not take;
-    /// [`Error::OutOfMemory`]; [`Error::Session`].
+    /// [`Error::OutOfMemory`]; [`Error::Session`]; [`Error::Thread`].
     pub fn build(
         runtime: &Runtime,
         model: Arc<Model>,
@@ -142,6 +144,7 @@ impl Engine {
         Ok(Self {
             stage: Stage::beside(&network, &key, threads),
             network: Mutex::new(network),
+            worker: Worker::start()?,
             input: name(&model.input)?,
             alpha: name(&model.alpha)?,
             foreground: name(&model.foreground)?,
@@ -159,12 +162,11 @@ impl Engine {
 
     /// Runs the network and says how long that took, waiting aside.
     ///
-    /// The run happens in a thread of its own while this one asks `control` whether to go on:
-    /// hosts answer only the thread that they gave the render to.
+    /// The run happens in the session's own thread while this one asks `control` whether to go on.
     ///
     /// # Errors
     /// [`Error::Aborted`], [`Error::OutOfMemory`], [`Error::Run`], [`Error::NonFinite`],
-    /// [`Error::Thread`].
+    /// [`Error::Internal`].
     pub fn run(
         &self,
         input: &NetworkInput,
@@ -188,7 +190,15 @@ impl Engine {
         let [usual, last] = &options;
         let begun = Instant::now();
         let network: &mut Network = &mut guard;
-        let ran = stoppable(&options, control, || {
+        let stop = || {
+            // If even this fails there is nothing left but to let the run end by itself.
+            for options in &options {
+                if let Err(error) = options.terminate() {
+                    log::warn!("a run could not be stopped: {error}");
+                }
+            }
+        };
+        let ran = self.worker.run(control, stop, || {
             let session = match network {
                 Network::Whole(session) => session,
                 Network::Tiled(tiled) => {
@@ -300,50 +310,6 @@ fn orders() -> ort::Result<[RunOptions; 2]> {
     let mut last = RunOptions::new()?;
     last.set("memory.enable_memory_arena_shrinkage", "cpu:0")?;
     Ok([RunOptions::new()?, last])
-}
-
-/// Runs `work` in a thread and tells the runtime to stop it when `control` says so. The outer
-/// error is [`Error::Aborted`] or [`Error::Thread`], the inner one the work's own.
-fn stoppable<T: Send>(
-    options: &[RunOptions],
-    control: &dyn Control,
-    work: impl FnOnce() -> T + Send,
-) -> Result<T> {
-    std::thread::scope(|scope| {
-        let (done, wait) = channel::<()>();
-        let thread = std::thread::Builder::new().name("corridorkey-network".into());
-        let worker = thread
-            .spawn_scoped(scope, move || {
-                // Dropped at the end, by a panic too: that ends the wait below.
-                let _done = done;
-                work()
-            })
-            .map_err(|error| Error::Thread {
-                what: "no thread could be started to run the network",
-                reason: error.to_string(),
-            })?;
-        let mut aborted = false;
-        while wait.recv_timeout(POLL) == Err(RecvTimeoutError::Timeout) {
-            if !aborted && control.aborted() {
-                aborted = true;
-                // If even this fails there is nothing left but to let the run end by itself.
-                for options in options {
-                    if let Err(error) = options.terminate() {
-                        log::warn!("a run could not be stopped: {error}");
-                    }
-                }
-            }
-        }
-        let result = worker.join().map_err(|panic| Error::Internal {
-            what: "running the network",
-            reason: panic_text(&*panic),
-        })?;
-        if aborted {
-            Err(Error::Aborted)
-        } else {
-            Ok(result)
-        }
-    })
 }
 
 /// The free dimensions of the graph's input and the sizes they get.

@@ -38,6 +38,7 @@ mod staging;
 mod strips;
 mod tiled;
 pub mod tiles;
+mod worker;
 
 #[cfg(test)]
 #[path = "../../tests/support/onnx.rs"]

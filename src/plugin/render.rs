@@ -24,7 +24,7 @@ use super::{OUTPUT, SOURCE, Settings, region};
 use crate::error::{Error, Result};
 use crate::keyer::{
     self, Backing, Bounds, Composition, Enlarged, Geometry, Guide, HintSource, Layers, OnFailure,
-    Output, PixelScale, Planes, Plate, Pool, Predicted, Screen, ScreenPlate, Upsampling,
+    Output, PixelScale, Planes, Plate, Pool, Predicted, Screen, ScreenPlate, Specks, Upsampling,
 };
 use crate::network::{Answer, Model, Request, Service};
 
@@ -34,18 +34,23 @@ pub(super) static SCRATCH: LazyLock<Pool> = LazyLock::new(|| {
         GUIDES.lock().clear();
         neighbours::purge();
         *ENLARGED.lock() = None;
+        *SPECKS.lock() = None;
         SCRATCH.purge();
     });
     Pool::new(512 << 20)
 });
 
-/// An enlarged prediction, by its key and the way it was brought to the plate's size.
-type Kept = ((u128, Upsampling), Arc<Enlarged<'static>>);
+/// What was made of a prediction, by its key and the way it was brought to the plate's size.
+type Kept<T> = Mutex<Option<((u128, Upsampling), Arc<T>)>>;
 
 /// The last prediction that was brought to a larger plate's size, whole. Its planes are lent by
 /// [`SCRATCH`], where they would lie idle otherwise; a slider's next frame finds the picture in
 /// them.
-static ENLARGED: Mutex<Option<Kept>> = Mutex::new(None);
+static ENLARGED: Kept<Enlarged<'static>> = Mutex::new(None);
+
+/// The islands and holes of the last prediction that was finished without being kept at the plate's
+/// size: because it has that size, or because little of it was wanted.
+static SPECKS: Kept<Specks> = Mutex::new(None);
 
 /// What plates told of the last predictions that were brought to their size by it, by the
 /// predictions' keys. Made anew in a moment; kept so that a slider's next frame need not.
@@ -59,6 +64,7 @@ pub(super) fn purge() {
     GUIDES.lock().clear();
     neighbours::purge();
     *ENLARGED.lock() = None;
+    *SPECKS.lock() = None;
     SCRATCH.purge();
 }
 
@@ -247,13 +253,33 @@ impl Finish {
     /// Alpha and foreground at the network's size.
     fn predicted(&self) -> Predicted<'_> {
         let prediction = &self.answer.prediction;
-        match &self.steady {
-            Some(steady) => Predicted {
-                alpha: &steady.alpha,
-                foreground: &prediction.foreground,
-            },
-            None => prediction.into(),
+        Predicted {
+            alpha: self
+                .steady
+                .as_ref()
+                .map_or(&prediction.alpha, |steady| &steady.alpha),
+            ..prediction.into()
         }
+    }
+
+    /// Under which what is made of that is kept.
+    fn own(&self, frame: &Frame<'_>) -> (u128, Upsampling) {
+        let own = self.steady.as_ref().map_or(self.key, |steady| steady.key);
+        (own, frame.settings.upsampling)
+    }
+
+    /// What is known of its islands and holes.
+    fn specks(&self, frame: &Frame<'_>) -> Arc<Specks> {
+        let own = self.own(frame);
+        let mut kept = SPECKS.lock();
+        if let Some((known, specks)) = &*kept
+            && *known == own
+        {
+            return specks.clone();
+        }
+        let specks = Arc::new(Specks::default());
+        *kept = Some((own, specks.clone()));
+        specks
     }
 
     /// What the plate tells of this answer's alpha: kept, or found now; `None` where it is not
@@ -262,7 +288,7 @@ impl Finish {
         if frame.settings.upsampling != Upsampling::Guided {
             return Ok(None);
         }
-        let own = self.steady.as_ref().map_or(self.key, |steady| steady.key);
+        let (own, _) = self.own(frame);
         let kept = GUIDES.lock().iter().find(|(key, _)| *key == own).cloned();
         if let Some((_, guide)) = kept {
             return Ok(Some(guide));
@@ -293,8 +319,7 @@ impl Finish {
         if self.geometry.is_own_size() {
             return Ok(None);
         }
-        let own = self.steady.as_ref().map_or(self.key, |steady| steady.key);
-        let key = (own, frame.settings.upsampling);
+        let key = self.own(frame);
         let mut kept = ENLARGED.lock();
         if let Some((known, enlarged)) = &*kept
             && *known == key
@@ -605,12 +630,17 @@ fn write(frame: &Frame<'_>, shown: &Shown, window: RectI, rows: Vec<RowMut<'_>>)
         Some((finish, plate)) => finish.enlarged(frame, *plate, &wanted)?,
         None => None,
     };
+    let specks = finish.as_ref().map(|(finish, _)| finish.specks(frame));
     let key = match finish {
         None => None,
         Some((finish, plate)) => {
             let settings = frame.settings.finish(finish.screen, frame.scale);
             let (exchange, geometry) = (finish.answer.exchange, &finish.geometry);
-            let (predicted, plate) = (finish.predicted(), Some(plate));
+            let predicted = Predicted {
+                specks: specks.as_deref(),
+                ..finish.predicted()
+            };
+            let plate = Some(plate);
             let make = || match &enlarged {
                 Some(enlarged) => enlarged.finish(&settings, wanted, plate, &SCRATCH),
                 None => keyer::finish_with(

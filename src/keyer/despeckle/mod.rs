@@ -6,13 +6,16 @@
 //! in 8 bits); alpha is multiplied by it. Checked bit for bit against the original's outputs.
 //!
 //! What is costly, finding islands, is done once for the whole picture (an island may reach
-//! anywhere), on bits. The blur and the product are done for the rows that are wanted.
+//! anywhere), on bits, and may be kept for as long as the matte is the same ([`Specks`]). The blur
+//! and the product are done for the rows that are wanted.
 
 mod bitmap;
 pub(super) mod inside;
 mod islands;
 pub(super) mod regions;
 mod soften;
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bitmap::{Bitmap, Ellipse};
 use soften::{Gaussian, Soft};
@@ -112,6 +115,74 @@ impl Mask {
     pub fn apply(&self, y: usize, x0: usize, alpha: &mut [f32]) {
         self.soft.multiply(y, x0, alpha);
     }
+
+    /// The same from one row into another, which is as long.
+    pub(super) fn applied(&self, y: usize, x0: usize, alpha: &[f32], out: &mut [f32]) {
+        self.soft.multiplied(y, x0, alpha, out);
+    }
+}
+
+/// What a mask was asked for with.
+type Asked = (CleanUp, PixelScale);
+
+/// The islands and holes that were last found in one matte, for the next time that the same is
+/// asked of it. Whoever keeps it sees to it that the matte is the same.
+#[derive(Debug, Default)]
+pub struct Specks {
+    islands: Kept,
+    holes: Kept,
+}
+
+#[derive(Debug, Default)]
+struct Kept(Mutex<Option<(Asked, Arc<Mask>)>>);
+
+impl Kept {
+    fn or_find(&self, asked: Asked, find: impl FnOnce() -> Mask) -> Arc<Mask> {
+        let known = self.lock().clone();
+        if let Some((of, mask)) = known
+            && of == asked
+        {
+            return mask;
+        }
+        // The lock is open meanwhile: two who look at once both find the same.
+        let mask = Arc::new(find());
+        *self.lock() = Some((asked, mask.clone()));
+        mask
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Asked, Arc<Mask>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Specks {
+    /// As [`Mask::new`], or what it gave the last time.
+    pub(super) fn islands<'a>(
+        &self,
+        width: usize,
+        height: usize,
+        row: impl Fn(usize) -> &'a [f32] + Sync,
+        clean_up: CleanUp,
+        scale: PixelScale,
+    ) -> Arc<Mask> {
+        self.islands.or_find((clean_up, scale), || {
+            Mask::new(width, height, row, &clean_up, scale)
+        })
+    }
+
+    /// As [`Mask::of_holes`], or what it gave the last time.
+    pub(super) fn holes<'a>(
+        &self,
+        width: usize,
+        height: usize,
+        row: impl Fn(usize) -> &'a [f32] + Sync,
+        clean_up: CleanUp,
+        scale: PixelScale,
+    ) -> Arc<Mask> {
+        self.holes.or_find((clean_up, scale), || {
+            Mask::of_holes(width, height, row, &clean_up, scale)
+        })
+    }
 }
 
 #[cfg(test)]
@@ -137,8 +208,8 @@ mod tests {
             scale,
         );
         let mut out = picture.to_vec();
-        for (y, row) in out.iter_mut().enumerate() {
-            mask.apply(y, 0, row);
+        for (y, (row, out)) in picture.iter().zip(&mut out).enumerate() {
+            mask.applied(y, 0, row, out);
         }
         out
     }
@@ -173,6 +244,38 @@ mod tests {
             assert_eq!(full[100][150] == 1.0, kept);
             assert_eq!(half[50][75] == 1.0, kept);
         }
+    }
+
+    #[test]
+    fn what_is_kept_is_what_would_be_found() {
+        let mut picture = vec![vec![0.0; 300]; 200];
+        disc(&mut picture, 80, 80, 40);
+        disc(&mut picture, 250, 150, 9);
+        let specks = Specks::default();
+        let row = |y: usize| picture[y].as_slice();
+        let half = PixelScale { x: 0.5, y: 0.5 };
+        let mut kept = 0;
+        for (area, scale) in [(100, PixelScale::ONE), (400, PixelScale::ONE), (400, half)] {
+            let clean_up = CleanUp::of_area(area);
+            let mut last = None;
+            for _ in 0..2 {
+                let islands = specks.islands(300, 200, row, clean_up, scale);
+                let holes = specks.holes(300, 200, row, clean_up, scale);
+                let fresh = Mask::new(300, 200, row, &clean_up, scale);
+                let no_holes = Mask::of_holes(300, 200, row, &clean_up, scale);
+                for y in 0..200 {
+                    for (known, found) in [(&islands, &fresh), (&holes, &no_holes)] {
+                        let [mut one, mut other] = [0, 1].map(|_| vec![0.7; 300]);
+                        known.apply(y, 0, &mut one);
+                        found.apply(y, 0, &mut other);
+                        assert_eq!(one, other, "{area} {scale:?} {y}");
+                    }
+                }
+                kept += usize::from(last.is_some_and(|last| Arc::ptr_eq(&last, &islands)));
+                last = Some(islands);
+            }
+        }
+        assert_eq!(kept, 3);
     }
 
     #[test]

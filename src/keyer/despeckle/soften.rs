@@ -7,6 +7,10 @@
 //! of the two directions does not matter, and a block whose whole neighbourhood is one colour
 //! needs no sum at all. That is nearly every block: a matte is mostly inside or outside.
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+
 use super::bitmap::Bitmap;
 
 /// Columns that are decided on together.
@@ -48,6 +52,7 @@ impl Gaussian {
 }
 
 /// What a whole block of columns is.
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Uniform {
     /// Nothing of it or around it is set.
     Clear,
@@ -57,46 +62,93 @@ enum Uniform {
     Edge,
 }
 
-/// A bitmap with soft edges, computed row by row when somebody wants the row.
+/// A bitmap with soft edges, computed row by row when somebody wants the row. Where the edges run
+/// is found once.
 #[derive(Debug, Clone)]
 pub(super) struct Soft {
     bitmap: Bitmap,
     across: Gaussian,
     down: Gaussian,
+    /// What the blocks of each row are.
+    blocks: Vec<Uniform>,
 }
 
 impl Soft {
     pub(super) fn new(bitmap: Bitmap, across: Gaussian, down: Gaussian) -> Self {
-        Self {
+        let mut soft = Self {
             bitmap,
             across,
             down,
+            blocks: Vec::new(),
+        };
+        let words = soft.words();
+        let mut blocks = vec![Uniform::Edge; words * soft.bitmap.height()];
+        if words > 0 {
+            let rows = blocks.par_chunks_exact_mut(words).enumerate();
+            rows.for_each(|(y, blocks)| {
+                let rows = soft.rows(y);
+                for (word, block) in blocks.iter_mut().enumerate() {
+                    *block = soft.uniform(&rows, word);
+                }
+            });
         }
+        soft.blocks = blocks;
+        soft
     }
 
-    /// Multiplies `values`, which stand at the columns from `x0` on in row `y`, by the softened
-    /// bitmap, 0..1 in steps of 255ths. What is multiplied by 0 is 0, whatever it was.
-    pub(super) fn multiply(&self, y: usize, x0: usize, values: &mut [f32]) {
+    /// Blocks of a row.
+    fn words(&self) -> usize {
+        self.bitmap.width().div_ceil(BLOCK)
+    }
+
+    /// The rows that row `y` is made of, and their weights.
+    fn rows(&self, y: usize) -> Vec<(&[u64], u32)> {
         let reach = self.down.radius() as isize;
-        let rows: Vec<(&[u64], u32)> = (-reach..=reach)
+        (-reach..=reach)
             .map(|dy| {
                 let weight = self.down.0[dy.unsigned_abs()];
                 let y = mirror(y as isize + dy, self.bitmap.height());
                 (self.bitmap.row(y), u32::from(weight))
             })
-            .collect();
-        let mut x = x0;
-        let mut rest = values;
-        while !rest.is_empty() {
-            let length = (BLOCK - x % BLOCK).min(rest.len());
-            let (block, after) = rest.split_at_mut(length);
-            match self.uniform(&rows, x / BLOCK) {
-                Uniform::Solid => {}
-                Uniform::Clear => block.fill(0.0),
-                Uniform::Edge => self.edge(&rows, x, block),
+            .collect()
+    }
+
+    /// Multiplies `values`, which stand at the columns from `x0` on in row `y`, by the softened
+    /// bitmap, 0..1 in steps of 255ths. What is multiplied by 0 is 0, whatever it was.
+    pub(super) fn multiply(&self, y: usize, x0: usize, values: &mut [f32]) {
+        self.row(y, x0, values, |_, _| {});
+    }
+
+    /// The same from one row into another, which is as long. What is multiplied by 0 is not looked
+    /// at.
+    pub(super) fn multiplied(&self, y: usize, x0: usize, from: &[f32], out: &mut [f32]) {
+        self.row(y, x0, out, |columns, out| {
+            out.copy_from_slice(&from[columns]);
+        });
+    }
+
+    /// `fetch` brings the values of columns, counted from `x0`, where they matter.
+    fn row(&self, y: usize, x0: usize, out: &mut [f32], fetch: impl Fn(Range<usize>, &mut [f32])) {
+        let words = self.words();
+        let blocks = &self.blocks[y * words..(y + 1) * words];
+        let mut rows = Vec::new();
+        let (mut x, end) = (x0, x0 + out.len());
+        while x < end {
+            let next = (x / BLOCK + 1) * BLOCK;
+            let columns = x - x0..next.min(end) - x0;
+            let out = &mut out[columns.clone()];
+            match blocks[x / BLOCK] {
+                Uniform::Solid => fetch(columns, out),
+                Uniform::Clear => out.fill(0.0),
+                Uniform::Edge => {
+                    if rows.is_empty() {
+                        rows = self.rows(y);
+                    }
+                    fetch(columns, out);
+                    self.edge(&rows, x, out);
+                }
             }
-            rest = after;
-            x += length;
+            x = next;
         }
     }
 
@@ -267,8 +319,8 @@ mod tests {
             for y in 0..height {
                 let mut whole = vec![1.0; width];
                 soft.multiply(y, 0, &mut whole);
-                let mut part = vec![1.0; to - from];
-                soft.multiply(y, from, &mut part);
+                let mut part = vec![9.0; to - from];
+                soft.multiplied(y, from, &vec![1.0; to - from], &mut part);
                 prop_assert_eq!(&whole[from..to], &part[..]);
                 for (x, value) in whole.iter().enumerate() {
                     let mut sum = 0_u32;

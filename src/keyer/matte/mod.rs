@@ -23,10 +23,11 @@ mod grow;
 mod tone;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::despeckle::{CleanUp, Mask};
+use super::despeckle::{CleanUp, Mask, Specks};
 use super::error::Result;
 use super::image::{Planes, Size};
 use super::restore::Layer;
@@ -40,8 +41,8 @@ use tone::Tone;
 #[derive(Debug)]
 pub(super) struct Matte<'a> {
     alpha: Layer<'a>,
-    islands: Option<Mask>,
-    holes: Option<Mask>,
+    islands: Option<Arc<Mask>>,
+    holes: Option<Arc<Mask>>,
     tone: Option<Tone>,
     shaped: Option<Rows<'a>>,
 }
@@ -124,7 +125,8 @@ impl Rows<'_> {
 }
 
 impl<'a> Matte<'a> {
-    /// Finishes the rows `rows` of a matte. `alpha` holds the rows of [`alpha_rows`].
+    /// Finishes the rows `rows` of a matte. `alpha` holds the rows of [`alpha_rows`], `specks` what
+    /// is known of it.
     ///
     /// # Errors
     /// When memory is short.
@@ -133,18 +135,18 @@ impl<'a> Matte<'a> {
         size: Size,
         settings: &FinishSettings,
         rows: &Range<usize>,
+        specks: &Specks,
         pool: &'a Pool,
     ) -> Result<Self> {
         let plan = Plan::new(settings);
         let Size { width, height } = size;
-        let islands = settings.despeckle.map(|area| {
-            let row = |y| alpha.row(0, y);
-            Mask::new(width, height, row, &CleanUp::of_area(area), settings.scale)
-        });
-        let holes = settings.holes.map(|area| {
-            let row = |y| alpha.row(0, y);
-            Mask::of_holes(width, height, row, &CleanUp::of_area(area), settings.scale)
-        });
+        let (row, scale) = (|y| alpha.row(0, y), settings.scale);
+        let islands = settings
+            .despeckle
+            .map(|area| specks.islands(width, height, row, CleanUp::of_area(area), scale));
+        let holes = settings
+            .holes
+            .map(|area| specks.holes(width, height, row, CleanUp::of_area(area), scale));
         let (moved, toned) = (plan.moved(size, rows), plan.toned(size, rows));
         let mut matte = Self {
             alpha,
@@ -201,9 +203,10 @@ impl<'a> Matte<'a> {
 
     /// The same before edges are moved and blurred.
     fn toned_row(&self, y: usize, x0: usize, out: &mut [f32]) {
-        out.copy_from_slice(&self.alpha.row(0, y)[x0..x0 + out.len()]);
-        if let Some(islands) = &self.islands {
-            islands.apply(y, x0, out);
+        let alpha = &self.alpha.row(0, y)[x0..x0 + out.len()];
+        match &self.islands {
+            Some(islands) => islands.applied(y, x0, alpha, out),
+            None => out.copy_from_slice(alpha),
         }
         if let Some(holes) = &self.holes {
             for value in out.iter_mut() {

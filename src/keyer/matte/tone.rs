@@ -2,6 +2,9 @@
 
 use crate::keyer::settings::MatteShape;
 
+/// Columns that are looked at together.
+const BLOCK: usize = 64;
+
 /// `((alpha - black) / (white - black))`, limited to 0..1, to the power of `1 / gamma`.
 #[derive(Debug, Clone)]
 pub(super) struct Tone {
@@ -36,8 +39,24 @@ impl Tone {
         })
     }
 
-    /// A row, in place.
+    /// A row, in place. Most of a matte is empty or solid: a block of one value is looked at once.
     pub(super) fn row(&self, row: &mut [f32]) {
+        for block in row.chunks_mut(BLOCK) {
+            let (values, differ) = block.split_at_mut(1);
+            let bits = values[0].to_bits();
+            let differ = differ.iter().fold(0, |all, v| all | (v.to_bits() ^ bits));
+            if differ == 0 {
+                self.values(values);
+                let value = values[0];
+                block.fill(value);
+            } else {
+                self.values(block);
+            }
+        }
+    }
+
+    /// Each value for itself.
+    fn values(&self, row: &mut [f32]) {
         let (black, slope) = (self.black, self.slope);
         if slope.is_finite() {
             for value in row.iter_mut() {

@@ -119,6 +119,12 @@ impl Scene {
     }
 }
 
+/// What comes back of one channel of one pixel: its light, and how much of it.
+fn beyond(plate: f32, behind: f32, alpha: f32) -> (f32, f32) {
+    let found = Found::new(&[[plate; BLOCK]; 3], &[[behind; BLOCK]; 3], &[alpha; BLOCK]);
+    (found.light[0][0], found.change[0][0])
+}
+
 fn settings(detail: bool, restore_range: bool, despill_strength: f32) -> FinishSettings {
     FinishSettings {
         despill_strength,

@@ -303,22 +303,8 @@ impl Runtime {
         match run() {
             Ok(42.0) => Ok(()),
             Ok(other) => Err(format!("it computes wrongly (21 + 21 = {other})")),
-            Err(error) => Err(self.plainly(device, error.message())),
+            Err(error) => Err(plainly(device, self.cuda.device, error.message())),
         }
-    }
-
-    /// What the runtime says of a device, in plain words where they are known.
-    fn plainly(&self, device: Device, message: &str) -> String {
-        if message.contains("not enabled in this build") {
-            return format!("this ONNX Runtime was built without {}", device.name());
-        }
-        if device == Device::Cuda && message.contains("invalid device ordinal") {
-            return format!(
-                "there is no CUDA device number {} (CORRIDORKEY_CUDA_DEVICE; the first is 0)",
-                self.cuda.device
-            );
-        }
-        one_line(message).trim_end_matches('.').to_owned()
     }
 
     /// The CUDA part of ONNX Runtime finds its way back to "its" runtime by a name that every
@@ -331,6 +317,29 @@ impl Runtime {
         }
         Err("the host application has loaded the CUDA part of an ONNX Runtime of its own, and two of them cannot be told apart in one process".into())
     }
+}
+
+/// What the runtime says of a device, in plain words where they are known; `number` is that of the
+/// CUDA device.
+fn plainly(device: Device, number: i32, message: &str) -> String {
+    if message.contains("not enabled in this build") {
+        return format!("this ONNX Runtime was built without {}", device.name());
+    }
+    let says = |sign: &str| device == Device::Cuda && message.contains(sign);
+    if says("invalid device ordinal") || says("Invalid device ID") {
+        return format!(
+            "there is no CUDA device number {number} (CORRIDORKEY_CUDA_DEVICE; the first is 0)"
+        );
+    }
+    if says("no CUDA-capable device") {
+        return "the NVIDIA driver shows no GPU to this process (`nvidia-smi` lists what there is; \
+                CUDA_VISIBLE_DEVICES can hide it)"
+            .into();
+    }
+    if says("driver version is insufficient") {
+        return "the NVIDIA driver is too old for this CUDA; install a newer one".into();
+    }
+    one_line(message).trim_end_matches('.').to_owned()
 }
 
 /// True when the process has another bridge to CUDA open than the one beside `library`.
@@ -518,8 +527,33 @@ fn severity(level: LogLevel) -> log::Level {
 
 #[cfg(test)]
 mod tests {
-    use super::PROBE;
+    use super::{PROBE, plainly};
+    use crate::network::device::Device;
     use crate::network::test_graphs;
+
+    /// What ONNX Runtime 1.28 said on a machine with one H200.
+    #[test]
+    fn what_cuda_says_is_put_into_plain_words() {
+        let lead = "/onnxruntime_src/onnxruntime/core/providers/cuda/cuda_execution_provider_info.cc:62 static \
+                    onnxruntime::CUDAExecutionProviderInfo onnxruntime::CUDAExecutionProviderInfo::\
+                    FromProviderOptions(const onnxruntime::ProviderOptions&) [ONNXRuntimeError] : 1 : FAIL : \
+                    provider_options_utils.h:187 Parse Failed to parse provider option \"device_id\": ";
+        let cases = [
+            (
+                "cuda_execution_provider_info.cc:70 operator() Invalid device ID: 5, must be between 0 (inclusive) and 1 (exclusive).",
+                "there is no CUDA device number 5",
+            ),
+            (
+                "CUDA failure 100: no CUDA-capable device is detected ; GPU=-1 ; hostname=render ; expr=cudaGetDeviceCount(&num_devices);",
+                "the NVIDIA driver shows no GPU",
+            ),
+        ];
+        for (said, told) in cases {
+            let sentence = plainly(Device::Cuda, 5, &format!("{lead}{said}"));
+            assert!(sentence.starts_with(told), "{sentence}");
+        }
+        assert_eq!(plainly(Device::Cuda, 0, "a new\n word."), "a new word");
+    }
 
     #[test]
     fn the_probe_is_the_smallest_graph() {

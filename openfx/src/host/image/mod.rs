@@ -85,6 +85,22 @@ impl HostImage {
     /// [`HostError::Image`] when a side is longer than 2³⁰ or a row is longer than OpenFX can
     /// say, [`HostError::Memory`] when the memory cannot be had.
     pub fn new(bounds: RectI, layout: Layout) -> Result<Self> {
+        Self::of(bounds, layout, Buffer::zeroed)
+    }
+
+    /// A picture of any values, to be written to wholly.
+    ///
+    /// # Errors
+    /// Those of [`HostImage::new`].
+    pub(crate) fn unwritten(bounds: RectI, layout: Layout) -> Result<Self> {
+        Self::of(bounds, layout, Buffer::unwritten)
+    }
+
+    fn of(
+        bounds: RectI,
+        layout: Layout,
+        buffer: impl FnOnce(usize, usize) -> Result<Buffer>,
+    ) -> Result<Self> {
         let layout = Layout {
             padding: layout.padding.next_multiple_of(layout.depth.bytes()),
             ..layout
@@ -108,7 +124,7 @@ impl HostImage {
             layout,
             stride,
             // A whole row of margin: an error by one row, the commonest of all, stays inside.
-            buffer: Buffer::zeroed(len, stride + 64)?,
+            buffer: buffer(len, stride + 64)?,
             scale: Scale::ONE,
             pixel_aspect: 1.0,
             field: Field::None,

@@ -132,15 +132,18 @@ impl Inner {
         window: RectI,
     ) -> Result<HostImage, RenderFailure> {
         let options = &self.host().options;
-        let mut output = HostImage::new(
-            bounds,
-            Layout {
-                depth: preferences.depth,
-                components: preferences.components,
-                flipped: request.output.flipped || options.quirks.top_down,
-                padding: request.output.padding,
-            },
-        )?;
+        let layout = Layout {
+            depth: preferences.depth,
+            components: preferences.components,
+            flipped: request.output.flipped || options.quirks.top_down,
+            padding: request.output.padding,
+        };
+        // What is not written to stays zero; most often all is.
+        let whole = bounds == window && matches!(request.field, Field::None | Field::Both);
+        let mut output = match whole {
+            true => HostImage::unwritten(bounds, layout)?,
+            false => HostImage::new(bounds, layout)?,
+        };
         output.scale = request.scale;
         output.pixel_aspect = preferences.pixel_aspect;
         output.field = request.field;
