@@ -14,6 +14,7 @@ use super::device::{Device, Precision};
 use super::error::{Error, Result};
 use super::greenformer::graph;
 use super::greenformer::import::Imported;
+use super::greenformer::plan;
 use super::greenformer::weights::WeightsFile;
 use super::half;
 use super::model::{Graph, Kind, Model, Refiner};
@@ -454,7 +455,13 @@ fn built(
         session().map_err(|error| failure(model, key, &error, true))
     };
     Ok(match refiner {
-        Refiner::Whole => Network::Whole(session(graph::build(&weights, &options)?)?),
+        Refiner::Whole => {
+            let whole = session(graph::build(&weights, &options)?)?;
+            if key.device == Device::Cuda {
+                runtime.make_room(&whole, plan::cuda(key.height, key.width, key.precision));
+            }
+            Network::Whole(whole)
+        }
         Refiner::Strips => {
             let coarse = session(graph::strips::coarse(&weights, &options)?)?;
             let layers = session(graph::strips::layers(&weights, &options)?)?;

@@ -50,7 +50,10 @@ def declared_range(path: Path) -> Callable[[np.ndarray], np.ndarray]:
 
 
 class Model:
-    """An ONNX model on the CPU, fed encoded pictures of any size (padded by replication).
+    """An ONNX model on the CPU, fed encoded pictures of any size.
+
+    They are padded by replication where the plug-in does it: right and, since OpenFX counts rows from
+    below, at the top.
 
     Values above 1 are highlights; the manifest beside the file says how the model is shown them.
     """
@@ -66,13 +69,13 @@ class Model:
         """The network's input, ``[1, 4, h, w]``, grown to multiples of 32."""
         height, width = hint.shape
         x = np.concatenate([(self.fit(plate) - MEAN) / STD, hint[..., None]], 2).astype(np.float32)
-        x = np.pad(x, ((0, -height % self.multiple), (0, -width % self.multiple), (0, 0)), mode="edge")
+        x = np.pad(x, ((-height % self.multiple, 0), (0, -width % self.multiple), (0, 0)), mode="edge")
         return np.ascontiguousarray(x.transpose(2, 0, 1)[None])
 
     def __call__(self, plate: np.ndarray, hint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         height, width = hint.shape
         alpha, fg = self.session.run(["alpha", "fg"], {"input": self.tensor(plate, hint)})
-        return alpha[0, 0, :height, :width], fg[0, :, :height, :width].transpose(1, 2, 0)
+        return alpha[0, 0, -height:, :width], fg[0, :, -height:, :width].transpose(1, 2, 0)
 
 
 @dataclass

@@ -453,6 +453,32 @@ pub(super) fn pinned(session: &Session) -> ort::Result<Allocator> {
     Allocator::new(session, info)
 }
 
+impl Runtime {
+    /// Has a session on CUDA take so many bytes from the device in one piece and keep them.
+    ///
+    /// Its arena takes what the network asks for, piece by piece, and cannot join what lies apart:
+    /// pieces that served the encoder are too small for the refiner, which gets new ones. Out of
+    /// one large piece both are served. Where the device does not have so much left nothing is
+    /// taken, and the network's own run tells what is missing.
+    pub(super) fn make_room(&self, session: &Session, bytes: u64) {
+        let made = || -> ort::Result<()> {
+            let info = MemoryInfo::new(
+                AllocationDevice::CUDA,
+                self.cuda.device,
+                AllocatorType::Device,
+                MemoryType::Default,
+            )?;
+            let allocator = Allocator::new(session, info)?;
+            let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+            // Taken and given back: the arena keeps it.
+            Tensor::<u8>::new(&allocator, [bytes]).map(drop)
+        };
+        if let Err(error) = made() {
+            log::debug!("CUDA: {bytes} bytes are not to be had in one piece: {error}");
+        }
+    }
+}
+
 /// One named input tensor: its shape and values.
 pub(super) struct Given<'a> {
     pub(super) name: &'a CStr,
