@@ -10,6 +10,7 @@ mod hosts;
 mod outputs;
 mod pixels;
 mod places;
+mod proxy;
 mod screens;
 
 use std::sync::Arc;
