@@ -8,34 +8,24 @@ mod common;
 use std::sync::Arc;
 
 use common::{
-    difference, frame, hint, instance, is_subject, library, picture, plate, ran, render, set, wide,
+    difference, frame, hint, is_subject, library, picture, plate, ran, render, set, transparent,
+    wide,
 };
 use ofx::host::{HostImage, Instance, Layout, Library, RenderRequest};
 use ofx::{Context, RectI, Scale};
 
 const FLOAT: Layout = Layout::FLOAT_RGBA;
 
-/// A node with the transparent test model, which gives the hint as alpha and the plate as
-/// foreground.
-fn transparent(library: &Library, plate: &Arc<HostImage>, hint: &Arc<HostImage>) -> Instance {
-    let node = instance(library, Context::General, plate, Some(hint));
-    set(
-        &node,
-        &[
-            ("model", "pass"),
-            ("despeckle", "false"),
-            ("despillStrength", "0"),
-            ("screenColor", "green"),
-        ],
-    );
-    node
+/// A transparent node of the General context.
+fn node(library: &Library, plate: &Arc<HostImage>, hint: &Arc<HostImage>) -> Instance {
+    transparent(library, Context::General, plate, Some(hint))
 }
 
 #[test]
 fn no_control_of_matte_or_foreground_runs_the_network() {
     let library = library();
     let bounds = frame(128, 96);
-    let node = transparent(&library, &plate(bounds, FLOAT), &hint(bounds, FLOAT));
+    let node = node(&library, &plate(bounds, FLOAT), &hint(bounds, FLOAT));
     render(&node, "processed");
     assert!(ran(&node), "the first frame needs the network");
     for (id, value) in [
@@ -75,7 +65,7 @@ fn no_control_of_matte_or_foreground_runs_the_network() {
 fn the_matte_is_shaped_in_the_plates_own_pixels() {
     let library = library();
     let bounds = frame(256, 192);
-    let node = transparent(&library, &plate(bounds, FLOAT), &hint(bounds, FLOAT));
+    let node = node(&library, &plate(bounds, FLOAT), &hint(bounds, FLOAT));
     set(&node, &[("clipWhite", "0.8"), ("shrinkGrow", "6.5")]);
     let matte = render(&node, "matte");
     // The bar's lower edge is at v = 0.25, 48 rows from the top; row 0 of the image is the lowest.
@@ -107,7 +97,7 @@ fn a_shaped_pixel_is_the_same_in_every_window() {
         x2: 171,
         y2: 93,
     };
-    let node = transparent(&library, &plate(bounds, FLOAT), &hint(bounds, FLOAT));
+    let node = node(&library, &plate(bounds, FLOAT), &hint(bounds, FLOAT));
     set(
         &node,
         &[
@@ -156,7 +146,7 @@ fn light_beyond_white_and_below_black_comes_back_exactly() {
         [6.0 * grain, 0.4 + 0.1 * grain, -0.2 * grain, 1.0]
     });
     let solid = picture(bounds, FLOAT, |_, _| [1.0; 4]);
-    let node = transparent(&library, &source, &solid);
+    let node = node(&library, &source, &solid);
     set(&node, &[("hintChannel", "alpha"), ("restoreRange", "true")]);
     for detail in ["true", "false"] {
         set(&node, &[("sourceDetail", detail)]);
@@ -192,7 +182,7 @@ fn light_beyond_white_and_below_black_comes_back_exactly() {
 fn an_anamorphic_plate_is_grown_as_a_circle_is_seen() {
     let library = library();
     let bounds = frame(128, 192);
-    let node = transparent(
+    let node = node(
         &library,
         &wide(plate(bounds, FLOAT)),
         &wide(hint(bounds, FLOAT)),

@@ -35,6 +35,20 @@ named! {
     }
 }
 
+impl ParamKind {
+    /// `Ok` where the parameter of this id is of the kind that is wanted.
+    pub(crate) fn expect(self, wanted: Self, id: &str) -> Result<()> {
+        if self == wanted {
+            return Ok(());
+        }
+        Err(Error::ParameterKind {
+            id: id.to_owned(),
+            expected: wanted.ofx_name().to_str().unwrap_or("another kind"),
+            actual: self.to_string(),
+        })
+    }
+}
+
 /// A parameter of an instance: a small handle, valid during the action that gave it.
 #[derive(Clone, Copy)]
 pub struct Param<'a> {
@@ -131,14 +145,7 @@ impl<'a> Param<'a> {
     }
 
     fn expect(&self, kind: ParamKind) -> Result<()> {
-        if self.kind == kind {
-            return Ok(());
-        }
-        Err(Error::ParameterKind {
-            id: self.id.to_owned(),
-            expected: kind.ofx_name().to_str().unwrap_or("another kind"),
-            actual: self.kind.to_string(),
-        })
+        self.kind.expect(kind, self.id)
     }
 
     /// Reads the value at a frame, or the current one.

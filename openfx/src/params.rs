@@ -159,14 +159,7 @@ impl<'a> ParamDescriptor<'a> {
     }
 
     fn expect(&self, kind: ParamKind) -> Result<()> {
-        if self.kind == kind {
-            return Ok(());
-        }
-        Err(Error::ParameterKind {
-            id: self.id.to_owned(),
-            expected: kind.ofx_name().to_str().unwrap_or("another kind"),
-            actual: self.kind.to_string(),
-        })
+        self.kind.expect(kind, self.id)
     }
 
     /// The name that the user sees.

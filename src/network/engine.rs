@@ -446,8 +446,8 @@ fn built(
                     &folder,
                 )?
                 // On a processor, arranging the matrices for the kernels would give every session
-                // a copy of its own. Left as they are they stay pages of the one file, and cost a
-                // twentieth more time. A GPU has a copy in any case, and its convolutions are told
+                // a copy of its own. Left as they are they stay pages of the one file, and those
+                // that are not convolutions there anyway cost a fiftieth more time. A GPU has a copy in any case, and its convolutions are told
                 // there in which order their weights are.
                 .with_config_entry("session.disable_prepacking", prepacked)?
                 .commit_from_memory(&bytes)

@@ -1,6 +1,6 @@
 //! CorridorKey's own network with its refiner worked in strips.
 //!
-//! In one piece the refiner holds four pictures of 64 channels at once; here it holds two, and of
+//! In one piece the refiner holds three or four pictures of 64 channels at once; here two, and of
 //! everything else what belongs to a strip of [`ROWS`] rows. Between two convolutions stands a
 //! normalisation by the statistics of the whole picture. So each convolution goes through all of
 //! the picture before the next begins, its sums are gathered on the way, and the next one rescales

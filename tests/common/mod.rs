@@ -109,6 +109,27 @@ pub fn set(instance: &Instance, settings: &[(&str, &str)]) {
     }
 }
 
+/// An instance that shows what surrounds the network: the transparent model, which gives the hint
+/// as alpha and the plate as foreground, with nothing cleaned.
+pub fn transparent(
+    library: &Library,
+    context: Context,
+    plate: &Arc<HostImage>,
+    hint: Option<&Arc<HostImage>>,
+) -> Instance {
+    let node = instance(library, context, plate, hint);
+    set(
+        &node,
+        &[
+            ("model", "pass"),
+            ("despeckle", "false"),
+            ("despillStrength", "0"),
+            ("screenColor", "green"),
+        ],
+    );
+    node
+}
+
 /// Connects a still picture to a clip.
 pub fn connect(instance: &Instance, clip: &str, image: &Arc<HostImage>) {
     let still = Arc::new(StillClip::new(image.clone()));

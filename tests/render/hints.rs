@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ofx::host::{ClipFormat, FnClip, Layout, RenderRequest, StillClip};
 use ofx::{Components, Context, RectD, RectI, Scale};
 
-use super::common::{frame, hint, library, picture, plate, render, status};
-use super::{FLOAT, Still, transparent};
+use super::common::{frame, hint, library, picture, plate, render, status, transparent};
+use super::{FLOAT, Still};
 
 #[test]
 fn a_hint_lies_where_it_lies_and_is_nothing_beyond() {

@@ -15,31 +15,9 @@ mod screens;
 
 use std::sync::Arc;
 
-use common::{instance, set};
-use ofx::Context;
-use ofx::host::{HostImage, Instance, Layout, Library};
+use ofx::host::{HostImage, Layout};
 
 const FLOAT: Layout = Layout::FLOAT_RGBA;
 
 /// A clip's image at a time, if it has one.
 type Still = Option<Arc<HostImage>>;
-
-/// A node that shows what surrounds the network: the transparent model, nothing cleaned.
-fn transparent(
-    library: &Library,
-    context: Context,
-    plate: &Arc<HostImage>,
-    hint: Option<&Arc<HostImage>>,
-) -> Instance {
-    let node = instance(library, context, plate, hint);
-    set(
-        &node,
-        &[
-            ("model", "pass"),
-            ("despeckle", "false"),
-            ("despillStrength", "0"),
-            ("screenColor", "green"),
-        ],
-    );
-    node
-}

@@ -2,8 +2,8 @@
 
 use ofx::{Context, Premultiplication};
 
-use super::common::{frame, hint, instance, library, plate, render};
-use super::{FLOAT, transparent};
+use super::FLOAT;
+use super::common::{frame, hint, instance, library, plate, render, transparent};
 
 #[test]
 fn outputs_are_what_their_names_say() {

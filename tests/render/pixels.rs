@@ -4,10 +4,11 @@
 use ofx::host::{Layout, RenderRequest};
 use ofx::{Components, Context, Depth, Field, RectI};
 
+use super::FLOAT;
 use super::common::{
     OUTPUTS, difference, frame, hint, instance, is_subject, library, picture, plate, render,
+    transparent,
 };
-use super::{FLOAT, transparent};
 
 #[test]
 fn the_picture_stands_upright_for_both_row_orders() {

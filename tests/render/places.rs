@@ -7,9 +7,9 @@ use ofx::{Context, RectD, RectI, Scale};
 
 use super::common::{
     difference, frame, hint, instance, library, load, picture, plate, render, status, test_bundle,
-    wide,
+    transparent, wide,
 };
-use super::{FLOAT, Still, transparent};
+use super::{FLOAT, Still};
 
 #[test]
 fn a_proxy_shows_the_same_picture_through_the_same_network_size() {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ofx::host::{HostImage, Instance, RenderRequest, scaled};
 use ofx::{Context, RectI, Scale};
 
-use crate::common::{frame, hint, library, picture, plate, set};
-use crate::{FLOAT, transparent};
+use crate::FLOAT;
+use crate::common::{frame, hint, library, picture, plate, set, transparent};
 
 const TENTH: Scale = Scale { x: 0.1, y: 0.1 };
 

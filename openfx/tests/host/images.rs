@@ -8,7 +8,7 @@ use ofx::host::{
 use ofx::{Components, Context, Depth, Field, Premultiplication, RectD, RectI, Scale, Status};
 
 use crate::gain::take_log;
-use crate::{instance, library, picture, still, turn};
+use crate::{instance, library, picture, plated, still, turn};
 
 const BOUNDS: RectI = RectI {
     x1: -3,
@@ -118,10 +118,7 @@ fn every_format_of_source_and_output() {
 fn the_output_is_converted_to_what_is_asked_for() {
     let _turn = turn();
     let library = library(HostOptions::strict());
-    let instance = instance(&library, Context::Filter);
-    instance
-        .connect("Source", still(BOUNDS, Layout::default()))
-        .unwrap();
+    let instance = plated(&library, Context::Filter, BOUNDS);
     let full = instance.render(&RenderRequest::at(1.0)).unwrap();
     let layout = Layout {
         depth: Depth::Byte,
@@ -148,11 +145,8 @@ fn the_output_is_converted_to_what_is_asked_for() {
 fn a_window_is_a_part_of_the_whole() {
     let _turn = turn();
     let library = library(HostOptions::strict());
-    let instance = instance(&library, Context::Filter);
+    let instance = plated(&library, Context::Filter, BOUNDS);
     instance.set("gain", Value::Double(0.7)).unwrap();
-    instance
-        .connect("Source", still(BOUNDS, Layout::default()))
-        .unwrap();
     let whole = instance.render(&RenderRequest::at(1.0)).unwrap();
     let window = RectI::new(0, 3, 17, 9);
     let part = instance
@@ -210,11 +204,8 @@ fn proxies_and_pixel_aspect() {
 fn optional_clips_of_other_formats_are_remapped() {
     let _turn = turn();
     let library = library(HostOptions::strict());
-    let instance = instance(&library, Context::General);
+    let instance = plated(&library, Context::General, BOUNDS);
     instance.set("gain", Value::Double(0.0)).unwrap();
-    instance
-        .connect("Source", still(BOUNDS, Layout::default()))
-        .unwrap();
     let mask = |x: i32| if x < 10 { 1.0 } else { 0.0 };
     let smaller = RectI::new(0, 0, 20, 30);
     let rgba: Vec<f32> = (0..30)
@@ -254,10 +245,7 @@ fn the_host_can_insist_on_a_format() {
             force_components: Some(Components::Rgb),
             ..HostOptions::strict()
         });
-        let instance = instance(&library, Context::General);
-        instance
-            .connect("Source", still(BOUNDS, Layout::default()))
-            .unwrap();
+        let instance = plated(&library, Context::General, BOUNDS);
         let preferences = instance.clip_preferences().unwrap();
         assert_eq!(preferences.depth, *depth);
         assert_eq!(preferences.clips["Source"].components, Components::Rgb);
@@ -271,10 +259,7 @@ fn the_host_can_insist_on_a_format() {
 fn preferences_follow_the_parameter_that_they_depend_on() {
     let _turn = turn();
     let library = library(HostOptions::strict());
-    let instance = instance(&library, Context::Filter);
-    instance
-        .connect("Source", still(BOUNDS, Layout::default()))
-        .unwrap();
+    let instance = plated(&library, Context::Filter, BOUNDS);
     let straight = |instance: &ofx::host::Instance| {
         let preferences = instance.clip_preferences().unwrap();
         preferences.premultiplication == Premultiplication::Unpremultiplied
@@ -291,12 +276,9 @@ fn preferences_follow_the_parameter_that_they_depend_on() {
 fn an_identity_is_passed_on() {
     let _turn = turn();
     let library = library(HostOptions::strict());
-    let instance = instance(&library, Context::Filter);
+    let instance = plated(&library, Context::Filter, BOUNDS);
     instance.set_str("mode", "identity").unwrap();
     instance.set("gain", Value::Double(9.0)).unwrap();
-    instance
-        .connect("Source", still(BOUNDS, Layout::default()))
-        .unwrap();
     let identity = instance.is_identity(&RenderRequest::at(4.0)).unwrap();
     assert_eq!(identity.unwrap().clip, "Source");
     let image = instance.render(&RenderRequest::at(4.0)).unwrap();
@@ -312,10 +294,7 @@ fn an_identity_is_passed_on() {
 fn failures_carry_the_plugins_words_and_the_next_success_clears_them() {
     let _turn = turn();
     let library = library(HostOptions::strict());
-    let instance = instance(&library, Context::Filter);
-    instance
-        .connect("Source", still(BOUNDS, Layout::default()))
-        .unwrap();
+    let instance = plated(&library, Context::Filter, BOUNDS);
     instance.set_str("mode", "fail").unwrap();
     let failure = instance.render(&RenderRequest::at(1.0)).unwrap_err();
     assert_eq!(failure.status, Status::FAILED);
@@ -334,10 +313,7 @@ fn failures_carry_the_plugins_words_and_the_next_success_clears_them() {
 fn aborts_stop_a_render_without_a_word() {
     let _turn = turn();
     let library = library(HostOptions::strict());
-    let instance = instance(&library, Context::Filter);
-    instance
-        .connect("Source", still(BOUNDS, Layout::default()))
-        .unwrap();
+    let instance = plated(&library, Context::Filter, BOUNDS);
     let handle = instance.abort_handle();
     handle.abort_after(5);
     let failure = instance.render(&RenderRequest::at(1.0)).unwrap_err();
@@ -378,12 +354,9 @@ fn missing_pictures_are_no_pictures() {
 fn animated_parameters_and_fields() {
     let _turn = turn();
     let library = library(HostOptions::strict());
-    let instance = instance(&library, Context::Filter);
+    let instance = plated(&library, Context::Filter, BOUNDS);
     instance.set_at("gain", 1.0, Value::Double(1.0)).unwrap();
     instance.set_at("gain", 3.0, Value::Double(3.0)).unwrap();
-    instance
-        .connect("Source", still(BOUNDS, Layout::default()))
-        .unwrap();
     let blue = |time| {
         let request = RenderRequest {
             field: Field::Upper,

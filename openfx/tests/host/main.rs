@@ -72,3 +72,12 @@ fn picture(bounds: RectI, layout: Layout) -> HostImage {
 fn still(bounds: RectI, layout: Layout) -> Arc<dyn ClipSource> {
     Arc::new(StillClip::new(picture(bounds, layout)))
 }
+
+/// An instance of the gain with a plain picture on Source.
+fn plated(library: &Library, context: Context, bounds: RectI) -> Instance {
+    let instance = instance(library, context);
+    instance
+        .connect("Source", still(bounds, Layout::default()))
+        .unwrap();
+    instance
+}

@@ -4,7 +4,7 @@ use ofx::host::{HostError, HostOptions, Layout, Quirks, RenderRequest, Suites, V
 use ofx::{Context, RectI};
 
 use crate::gain::{GAIN, take_log};
-use crate::{instance, library, picture, still, turn};
+use crate::{library, picture, plated, turn};
 
 const BOUNDS: RectI = RectI {
     x1: 0,
@@ -15,11 +15,8 @@ const BOUNDS: RectI = RectI {
 
 fn renders(options: HostOptions, context: Context) {
     let library = library(options);
-    let instance = instance(&library, context);
+    let instance = plated(&library, context, BOUNDS);
     instance.set("gain", Value::Double(2.0)).unwrap();
-    instance
-        .connect("Source", still(BOUNDS, Layout::default()))
-        .unwrap();
     let image = instance.render(&RenderRequest::at(1.0)).unwrap();
     let [r, ..] = picture(BOUNDS, Layout::default()).pixel(7, 3).unwrap();
     assert_eq!(image.pixel(7, 3).unwrap()[0], 2.0 * r);
@@ -115,10 +112,7 @@ fn a_host_without_optional_suites() {
         };
         renders(options.clone(), Context::Filter);
         let library = library(options);
-        let instance = instance(&library, Context::Filter);
-        instance
-            .connect("Source", still(BOUNDS, Layout::default()))
-            .unwrap();
+        let instance = plated(&library, Context::Filter, BOUNDS);
         instance.set_str("mode", "fail").unwrap();
         let failure = instance.render(&RenderRequest::at(1.0)).unwrap_err();
         let can_say = suites.message_v1 || suites.message_v2;

@@ -8,7 +8,7 @@ use ofx::host::{HostError, HostOptions, Layout, Quirks, RenderRequest, Suites, V
 use ofx::{Context, RectI};
 
 use crate::gain::{GAIN, MOST, SAFE};
-use crate::{instance, library, picture, still, turn};
+use crate::{instance, library, picture, plated, still, turn};
 
 const BOUNDS: RectI = RectI {
     x1: 0,
@@ -28,11 +28,8 @@ fn instances_render_side_by_side() {
             let source = &source;
             scope.spawn(move || {
                 let gain = f64::from(nth) / 2.0;
-                let instance = instance(&library, Context::Filter);
+                let instance = plated(&library, Context::Filter, BOUNDS);
                 instance.set("gain", Value::Double(gain)).unwrap();
-                instance
-                    .connect("Source", still(BOUNDS, Layout::default()))
-                    .unwrap();
                 for _ in 0..10 {
                     let image = instance.render(&RenderRequest::at(1.0)).unwrap();
                     for (x, y) in [(0, 0), (32, 16), (5, 11)] {
@@ -90,11 +87,8 @@ fn a_host_that_starts_the_plugin_anew_for_every_instance_on_every_thread() {
             let library = &library;
             scope.spawn(move || {
                 for _ in 0..8 {
-                    let instance = instance(library, Context::Filter);
+                    let instance = plated(library, Context::Filter, BOUNDS);
                     instance.set("gain", Value::Int(nth)).unwrap();
-                    instance
-                        .connect("Source", still(BOUNDS, Layout::default()))
-                        .unwrap();
                     let image = instance.render(&RenderRequest::at(1.0)).unwrap();
                     let want = 0.2 * nth as f32;
                     assert!((image.pixel(3, 3).unwrap()[2] - want).abs() < 1e-6);
@@ -109,10 +103,7 @@ fn a_host_that_starts_the_plugin_anew_for_every_instance_on_every_thread() {
 fn edits_wait_for_renders() {
     let _turn = turn();
     let library = library(HostOptions::strict());
-    let instance = instance(&library, Context::Filter);
-    instance
-        .connect("Source", still(BOUNDS, Layout::default()))
-        .unwrap();
+    let instance = plated(&library, Context::Filter, BOUNDS);
     thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {

@@ -53,10 +53,10 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{BYTES_PER_PIXEL, Kind, Model};
+use super::{BYTES_PER_PIXEL, Kind, Model, checks};
 use crate::keyer::{Fit, Normalisation, Screen, SizeRule};
 use crate::network::device::Precision;
-use crate::network::error::{Error, Result};
+use crate::network::error::Result;
 use crate::network::greenformer::import::{self, Imported};
 use crate::network::tiles::Seams;
 
@@ -151,18 +151,13 @@ impl Model {
     /// Reads a manifest.
     ///
     /// # Errors
-    /// [`Error::Manifest`] with what is wrong.
+    /// [`Error::Manifest`](crate::network::Error::Manifest) with what is wrong.
     pub fn read(manifest: &Path) -> Result<Self> {
-        let fail = |reason: String| Error::Manifest {
-            path: manifest.into(),
-            reason,
-        };
-        let text = std::fs::read_to_string(manifest).map_err(|error| fail(error.to_string()))?;
-        Self::parse(manifest, &text).map_err(fail)
+        checks::read(manifest, |text| Self::parse(manifest, text))
     }
 
     fn parse(path: &Path, text: &str) -> std::result::Result<Self, String> {
-        let toml = |error: toml::de::Error| one_line(error.to_string());
+        let toml = |error| checks::one_line(&error);
         // Format and kind are read by themselves: a future manifest should be refused for being a
         // future one, not for an unknown key.
         let facts: Facts = toml::from_str(text).map_err(toml)?;
@@ -191,29 +186,8 @@ impl Model {
         if manifest.kind != "onnx" {
             return Err("it has no kind".into());
         }
-        if !plain(&manifest.id) {
-            return Err(format!(
-                "the id \"{}\" is not made of a-z, 0-9, '.', '_' and '-'",
-                manifest.id
-            ));
-        }
-        if !plain(&manifest.version) {
-            return Err(format!(
-                "the version \"{}\" is not made of a-z, 0-9, '.', '_' and '-'",
-                manifest.version
-            ));
-        }
-        let file = Path::new(&manifest.file);
-        if file.components().count() != 1 || file.file_name().is_none() {
-            return Err(format!(
-                "the file \"{}\" is not a plain name beside the manifest",
-                manifest.file
-            ));
-        }
-        let sha256 = manifest.sha256.to_ascii_lowercase();
-        if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err("sha256 is not 64 hexadecimal digits".into());
-        }
+        checks::names(&manifest.id, &manifest.version, &manifest.file)?;
+        let sha256 = checks::sum("sha256", &manifest.sha256)?;
         let Input {
             mean, std, range, ..
         } = manifest.input;
@@ -358,18 +332,4 @@ fn precision(name: &str) -> std::result::Result<Precision, String> {
             "precision.run has \"{other}\"; it can have fp32 and fp16"
         )),
     }
-}
-
-/// Ids and versions are part of project files, command lines and folder names.
-pub(in crate::network) fn plain(text: &str) -> bool {
-    let allowed =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
-    !text.is_empty()
-        && text.len() <= 64
-        && !text.starts_with(['.', '-'])
-        && text.bytes().all(allowed)
-}
-
-fn one_line(text: String) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

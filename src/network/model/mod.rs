@@ -3,13 +3,13 @@
 //! `manifest` reads what describes it, `signature` holds a graph against that, and `memory` tells
 //! what a session needs.
 
+pub(super) mod checks;
 mod manifest;
 mod memory;
 mod signature;
 
 use std::path::PathBuf;
 
-pub(super) use manifest::plain;
 pub use memory::{Estimate, Refiner};
 
 use super::Control;

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use half::f16;
 
-use super::internal;
+use super::{channel_blocks, internal};
 use crate::network::device::{Device, Precision};
 use crate::network::error::{Error, Result};
 use crate::network::greenformer::weights::WeightsFile;
@@ -21,6 +21,8 @@ const OPSET: i64 = 20;
 const IR_VERSION: i64 = 9;
 /// ONNX Runtime's own operators.
 pub(super) const MICROSOFT: &str = "com.microsoft";
+/// Its operators for pictures whose channels are in blocks, which it has for the processor alone.
+pub(super) const CHANNEL_BLOCKS: &str = "com.microsoft.nchwc";
 
 /// A tensor of the graph, by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +87,10 @@ impl<'a> Builder<'a> {
             domain: Some(domain.to_owned()),
             version: Some(version),
         };
+        let mut sets = vec![operators("", OPSET), operators(MICROSOFT, 1)];
+        if channel_blocks::on(self.device, self.precision) {
+            sets.push(operators(CHANNEL_BLOCKS, 1));
+        }
         let model = ModelProto {
             ir_version: Some(IR_VERSION),
             producer_name: Some("CorridorKey OFX".into()),
@@ -97,7 +103,7 @@ impl<'a> Builder<'a> {
                 output: outputs,
                 ..GraphProto::default()
             }),
-            opset_import: vec![operators("", OPSET), operators(MICROSOFT, 1)],
+            opset_import: sets,
             ..ModelProto::default()
         };
         prost::Message::encode_to_vec(&model)

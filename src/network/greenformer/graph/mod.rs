@@ -14,6 +14,7 @@
 //! All of them are 32-bit floats, whatever the precision of the arithmetic.
 
 mod builder;
+pub(super) mod channel_blocks;
 mod channels_last;
 mod decoder;
 mod embedding;
@@ -53,6 +54,7 @@ pub struct Options {
     /// is slow or unknown on another: for CUDA and the processor attention is the runtime's own
     /// operator, for CoreML everything is ONNX's. For CUDA biases go into the operators behind the
     /// products, the decoders are products alone, and in 16 bits the refiner has its channels last.
+    /// On processors that are quick with channels in blocks the refiner has them so in 32 bits.
     pub device: Device,
 }
 
@@ -175,11 +177,12 @@ mod tests {
                             assert!(known.insert(output.clone()), "{output} is made twice");
                         }
                     }
-                    let microsoft = graph
-                        .node
-                        .iter()
-                        .filter(|node| node.domain.is_some())
-                        .count();
+                    let of = |domain: &str| {
+                        let nodes = graph.node.iter();
+                        nodes
+                            .filter(|node| node.domain.as_deref() == Some(domain))
+                            .count()
+                    };
                     // Attention and two normalisations a block on both, with CUDA what comes behind
                     // the wide products, and in 16 bits the refiner's nine normalisations.
                     let expected = match device {
@@ -188,7 +191,9 @@ mod tests {
                         Device::Cuda => 4 * 24,
                         Device::CoreMl => 0,
                     };
-                    assert_eq!(microsoft, expected);
+                    assert_eq!(of(builder::MICROSOFT), expected);
+                    let blocks = channel_blocks::on(device, precision);
+                    assert_eq!(of(builder::CHANNEL_BLOCKS) > 0, blocks);
                 }
             }
         });

@@ -1,7 +1,7 @@
 //! The refiner: convolutions at the picture's own size that correct the decoders' logits.
 
 use super::builder::{Builder, Set, Value};
-use super::{ALPHA, FOREGROUND, MULTIPLE, REFINER_SCALE, Size, channels_last};
+use super::{ALPHA, FOREGROUND, MULTIPLE, REFINER_SCALE, Size, channel_blocks, channels_last};
 use crate::network::device::{Device, Precision};
 use crate::network::error::Result;
 use crate::network::greenformer::tensors::{DILATIONS, REFINER};
@@ -44,6 +44,9 @@ fn delta(b: &mut Builder<'_>, input: &Value, logits: &Value, size: Size) -> Resu
     let coarse = b.node("Sigmoid", &[logits], &[]);
     // [1, 7, H, W]: plate, alpha, foreground
     let x = b.node("Concat", &[&plate, &coarse], &[("axis", Set::Int(1))]);
+    if channel_blocks::on(b.device(), b.precision()) {
+        return channel_blocks::delta(b, &x, size);
+    }
     let x = b.narrow(x);
 
     b.part("refiner.stem");
@@ -109,8 +112,20 @@ fn group_norm(b: &mut Builder<'_>, x: &Value, name: &str, size: Size) -> Result<
     let mean = group_mean(b, &rows, size);
     let rows = mean_squares(b, &wide, size);
     let mean_square = group_mean(b, &rows, size);
-    let square = b.mul(&mean, &mean);
-    let variance = b.sub(&mean_square, &square);
+    let (scale, shift) = scale_and_shift(b, &mean, &mean_square, name)?;
+    Ok(rescale(b, x, &scale, &shift))
+}
+
+/// The factor and the term by which a picture is normalised, both `[8, 8]` in 32 bits, from the mean
+/// and the mean square of each group, which are `[8, 1]`.
+pub(super) fn scale_and_shift(
+    b: &mut Builder<'_>,
+    mean: &Value,
+    mean_square: &Value,
+    name: &str,
+) -> Result<(Value, Value)> {
+    let square = b.mul(mean, mean);
+    let variance = b.sub(mean_square, &square);
     // Where all is the same colour the difference of two large numbers may fall below 0.
     let variance = b.relu(&variance);
     let epsilon = b.floats_32("refiner.epsilon", &[1], &[EPSILON]);
@@ -124,13 +139,13 @@ fn group_norm(b: &mut Builder<'_>, x: &Value, name: &str, size: Size) -> Result<
     let bias = b.weight_32(&format!("{name}.bias"), &[REFINER])?;
     let bias = b.reshape(&bias, &each);
     let scale = b.node("Div", &[&weight, &deviation], &[]);
-    let moved = b.mul(&mean, &scale);
+    let moved = b.mul(mean, &scale);
     let shift = b.sub(&bias, &moved);
-    Ok(rescale(b, x, &scale, &shift))
+    Ok((scale, shift))
 }
 
 /// Means of rows to the mean of each group: `[1, 64, H]` → `[8, 1]`, in 32 bits.
-fn group_mean(b: &mut Builder<'_>, rows: &Value, size: Size) -> Value {
+pub(super) fn group_mean(b: &mut Builder<'_>, rows: &Value, size: Size) -> Value {
     let [height, _] = size.map(MULTIPLE);
     let rows = b.reshape(rows, &[GROUPS, REFINER / GROUPS * height]);
     b.reduce("ReduceMean", &rows, 1, true)

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::network::checksum::hex;
 use crate::network::error::{Error, Result};
 use crate::network::greenformer::weights::WeightsFile;
-use crate::network::model::plain;
+use crate::network::model::checks;
 use crate::network::{Control, check};
 
 type Identity = (PathBuf, u64, Option<SystemTime>);
@@ -99,24 +99,12 @@ impl Imported {
     /// # Errors
     /// [`Error::Manifest`] with what is wrong.
     pub fn read(manifest: &Path) -> Result<Self> {
-        let fail = |reason: String| Error::Manifest {
-            path: manifest.into(),
-            reason,
-        };
-        let text = std::fs::read_to_string(manifest).map_err(|error| fail(error.to_string()))?;
-        Self::parse(manifest, &text).map_err(fail)
+        checks::read(manifest, |text| Self::parse(manifest, text))
     }
 
     /// [`Imported::read`] of a manifest's text; the error is the middle of a sentence.
     pub(crate) fn parse(manifest: &Path, text: &str) -> std::result::Result<Self, String> {
-        let text: Text = toml::from_str(text).map_err(|error| {
-            let words: Vec<_> = error
-                .to_string()
-                .split_whitespace()
-                .map(str::to_owned)
-                .collect();
-            words.join(" ")
-        })?;
+        let text: Text = toml::from_str(text).map_err(|error| checks::one_line(&error))?;
         if text.format != 1 || text.kind != KIND || text.greenformer.stored != "fp32" {
             return Err(format!(
                 "it is of format {}, kind \"{}\", stored as {}, and this version reads format 1, \
@@ -124,25 +112,9 @@ impl Imported {
                 text.format, text.kind, text.greenformer.stored
             ));
         }
-        for (what, value) in [("id", &text.id), ("version", &text.version)] {
-            if !plain(value) {
-                return Err(format!(
-                    "the {what} \"{value}\" is not made of a-z, 0-9, '.', '_' and '-'"
-                ));
-            }
-        }
-        let file = Path::new(&text.file);
-        if file.components().count() != 1 || file.file_name().is_none() {
-            return Err(format!(
-                "the file \"{}\" is not a plain name beside the manifest",
-                text.file
-            ));
-        }
-        for sum in [&text.sha256, &text.source_sha256] {
-            if sum.len() != 64 || !sum.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-                return Err("a sha256 is not 64 hexadecimal digits".into());
-            }
-        }
+        checks::names(&text.id, &text.version, &text.file)?;
+        let sha256 = checks::sum("sha256", &text.sha256)?;
+        let source_sha256 = checks::sum("source_sha256", &text.source_sha256)?;
         Ok(Self {
             path: manifest.with_file_name(&text.file),
             manifest: manifest.into(),
@@ -150,9 +122,9 @@ impl Imported {
             name: text.name,
             version: text.version,
             licence: text.licence,
-            sha256: text.sha256.to_ascii_lowercase(),
+            sha256,
             source: text.source,
-            source_sha256: text.source_sha256.to_ascii_lowercase(),
+            source_sha256,
             grid: text.greenformer.grid,
         })
     }

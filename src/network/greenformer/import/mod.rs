@@ -38,7 +38,7 @@ pub use self::manifest::Imported;
 use super::tensors::{self, Spec};
 use crate::network::checksum::hex;
 use crate::network::error::{Error, Result};
-use crate::network::model::plain;
+use crate::network::model::checks::plain;
 use crate::network::models::SHIPPED;
 use crate::network::{Control, check};
 
