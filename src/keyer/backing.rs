@@ -101,7 +101,7 @@ impl<'a> SampleRows<'a> {
 
     /// Takes the samples of row `y`, if it has any: one of the rows there is room for.
     pub(super) fn take(&mut self, y: usize, source: [&[f32]; 3], encoding: Encoding) {
-        if y % self.stride != 0 {
+        if !y.is_multiple_of(self.stride) {
             return;
         }
         let start = (y / self.stride - self.first) * self.width;
