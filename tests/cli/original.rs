@@ -114,8 +114,6 @@ fn an_imported_checkpoint_gives_the_originals_pictures() {
             "--output",
             "processed,composite",
             "--set",
-            "despeckle=true",
-            "--set",
             "despeckleSize=200",
             "--set",
             "despillStrength=1",

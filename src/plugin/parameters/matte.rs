@@ -75,10 +75,10 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     parameter(
         "despeckle",
         "Despeckle",
-        "Removes islands of the matte that are smaller than Despeckle Size. Also cuts off hairs and whiskers that reach far from what is solid.",
+        "Removes islands of the matte that are smaller than Despeckle Size.",
         Group::Matte,
         Kind::Boolean {
-            default: false,
+            default: true,
             set: |settings, on| settings.despeckle = on,
         },
     ),
