@@ -16,7 +16,7 @@ from torch import Tensor
 from .colour import from_hsv, to_linear
 from .draw import Draw, lerp
 from .noise import field, wide_blur
-from .shapes import capsule, cover, figure, foliage, heap, litter, mesh, rods, spatter, weathered
+from .shapes import capsule, cover, figure, foliage, heap, litter, mesh, props, rods, spatter, weathered
 from .strands import strands
 from .textures import palette, surface
 
@@ -165,14 +165,19 @@ def make_litter(draw: Draw) -> Tensor:
     return layer(*litter(draw, palette(draw, 4)))
 
 
+def make_props(draw: Draw) -> Tensor:
+    """Subjects that look like tracking marks, premultiplied linear RGBA."""
+    return layer(*props(draw))
+
+
 FAMILIES = {
-    make_figure: 0.23,
+    make_figure: 0.22,
     make_furry: 0.21,
     make_object: 0.11,
     make_foliage: 0.15,
     make_rods: 0.05,
-    make_mesh: 0.07,
-    make_spatter: 0.02,
+    make_mesh: 0.09,
+    make_spatter: 0.01,
     make_glass: 0.09,
     make_smoke: 0.05,
     make_full: 0.02,

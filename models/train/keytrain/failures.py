@@ -17,7 +17,7 @@ from torch import Tensor
 from .camera import Camera
 from .colour import TOP, to_srgb
 from .draw import Draw, lerp
-from .elements import filled_colour, make_elements, make_figure, make_furry, make_glass, make_mesh, make_object, make_rods
+from .elements import filled_colour, make_elements, make_figure, make_furry, make_glass, make_mesh, make_object, make_props, make_rods, over
 from .noise import blur, field, wide_blur
 from .screens import lit_screen
 
@@ -236,6 +236,17 @@ def marker_grid(side: int) -> list[Shot]:
     tape, colour = taped(draw, base)
     far = 1 - grown((element[:, 3:4] > 0).float(), 24)
     return compose(draw, element, clean, base, (tape > 0.5).float() * far, dressed=lerp(clean, colour, softened(tape, 0.6)))
+
+
+def hinted_props(side: int) -> list[Shot]:
+    """Balls, tiles and crosses in the colours of tape, which the hint covers, among a lattice of tape, which it does not."""
+    draw, clean, base = start(side, 113)
+    props = make_props(draw)
+    element = seen(over(props, standing(people(side), 1.0, 0.7)))
+    tape, colour = taped(draw, base)
+    solid = seen(props)[:, 3:4]
+    hint = torch.maximum(good_hint(element[:, 3:4]), softened(grown((solid > 0.5).float(), 2), 1.5)).clamp(max=1)
+    return compose(draw, element, clean, base, (solid > 0.99).float(), dressed=lerp(clean, colour, softened(tape, 0.6)), hint=hint)
 
 
 def floor_shadow(side: int) -> list[Shot]:

@@ -98,6 +98,18 @@ def make_hint(draw: Draw, alpha: Tensor, rgb: Tensor, blue: Tensor, cluttered: T
     return torch.where((marked > 0.5) & missed, near, hint)
 
 
+def held(draw: Draw, hint: Tensor, props: Tensor, marked: Tensor) -> Tensor:
+    """The hint with the props in it that look like tracking marks: only a hint tells the two apart.
+
+    Where there are marks every prop is hinted, elsewhere wherever there is a hint at all.
+    """
+    mask = (F.max_pool2d(props, SHRINK) > draw.uniform(0.2, 0.8)).float()
+    mask = level(offsets(mask), draw.uniform(-0.4, 3))
+    mask = enlarge(torch.where(draw.chance(0.7) > 0, blur(mask, draw.spread(0.3, 3)), mask).clamp(0, 1), props)
+    shown = (hint.amax((1, 2, 3), keepdim=True) > 0) | (marked > 0.5)
+    return torch.where(shown, torch.maximum(hint, mask), hint)
+
+
 def covering_hint(alpha: Tensor) -> Tensor:
     """What a user draws round glass and thin hair: solid over all that covers anything at all."""
     count = len(alpha)

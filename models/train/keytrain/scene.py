@@ -8,8 +8,8 @@ from torch import Tensor
 
 from .camera import Camera
 from .draw import Draw, lerp
-from .elements import Pool, filled_colour, make_litter, over
-from .hints import make_hint
+from .elements import Pool, filled_colour, make_litter, make_props, over
+from .hints import held, make_hint
 from .noise import field, wide_blur
 from .optics import REACH, photographed
 from .screens import BLUE, Screen, build_screen
@@ -129,11 +129,14 @@ def make_scene(pool: Pool, count: int, size: int, again: int = 0, force: dict[st
     element = front.element
     together = over(element, back.element)
     element = lerp(element, together, draw.chance(0.25, "crowd"))
+    props = make_props(wide) * draw.chance(0.16, "props")
+    element = lerp(over(props, element), over(element, props), draw.chance(0.3))
     main = element[:, 3:4]
     element = over(make_litter(wide) * draw.chance(0.12, "litter"), element)
-    element = torch.cat([element, main], 1) * (1 - draw.chance(0.02, "empty"))
+    element = torch.cat([element, main, props[:, 3:]], 1) * (1 - draw.chance(0.02, "empty"))
     element = photographed(wide, element)
-    alpha, hinted = element[:, 3:4], lerp(element[:, 3:4], element[:, 4:], draw.chance(0.75, "far"))
+    alpha, hinted = element[:, 3:4], lerp(element[:, 3:4], element[:, 4:5], draw.chance(0.75, "far"))
+    props = element[:, 5:]
     element = element[:, :4]
     foreground = backlit(draw, filled_colour(element), alpha)
     screen = build_screen(draw, alpha, back.texture[..., REACH:-REACH, REACH:-REACH])
@@ -151,5 +154,6 @@ def make_scene(pool: Pool, count: int, size: int, again: int = 0, force: dict[st
     moved, again_alpha = drifted([(plate + glow)[:again], alpha[:again]], drift)
     second = camera.shoot(draw, torch.cat([moved, (plate + glow)[again:]]))[:again]
     hint = make_hint(draw, hinted, rgb, screen.blue, torch.maximum(screen.cluttered, disguise), screen.marked)
+    hint = held(draw, hint, props, screen.marked)
     clean, behind = camera.curve(foreground).clamp(max=1), camera.curve(screen.clean + glow).clamp(max=1)
     return Scene(rgb, hint, alpha, clean, behind, second, again_alpha.clamp(max=1), drift)

@@ -10,6 +10,7 @@ from torch import Tensor
 from .colour import from_hsv, to_linear
 from .draw import Draw, lerp
 from .noise import field, wide_blur
+from .shapes import tape_colour
 
 
 BLUE = 0.3  # share of blue screens
@@ -81,10 +82,8 @@ def tracking_marks(draw: Draw, screen: Tensor, base: Tensor) -> tuple[Tensor, Te
     mark = torch.where(kind < 0.5, cross, torch.where(kind < 0.8, dot, square))
     marked = draw.chance(0.4, "marks")
     mark = (0.5 - mark).clamp(0, 1) * marked
-    taped, kind = draw.chance(0.5, "tape"), draw.uniform()
-    hue = from_hsv(draw.uniform(), draw.uniform(0.7, 1), draw.uniform(0.35, 1)).view(draw.count, 3, 1, 1)
-    bare = torch.where(draw.chance(0.5) > 0, draw.uniform(0.7, 0.95), draw.uniform(0, 0.04))
-    tape = torch.where(kind < 0.7, to_linear(hue), bare)
+    taped, tape = draw.chance(0.5, "tape"), tape_colour(draw)
+    kind = draw.uniform()
     hue = from_hsv(draw.uniform(), draw.uniform(), draw.uniform()).view(draw.count, 3, 1, 1)
     paint = torch.where(kind < 0.55, base * draw.uniform(0.2, 2), torch.where(kind < 0.8, draw.uniform(), to_linear(hue)))
     colour = lerp(paint, tape, taped)

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from .colour import from_hsv, to_linear
 from .draw import Draw, lerp, soft_step
 from .noise import field
 from .textures import choose
@@ -194,6 +195,41 @@ def litter(draw: Draw, colours: Tensor, pieces: int = 7) -> tuple[Tensor, Tensor
         colour = lerp(colour, choose(colours) * round_, bit)
         alpha = alpha + bit * (1 - alpha)
     return (colour * draw.spread(0.5, 1.5)).clamp(0, 1.2), alpha
+
+
+def tape_colour(draw: Draw) -> Tensor:
+    """What gaffer tape, paint and plastic come in, linear: mostly saturated, else white or black."""
+    hue = from_hsv(draw.uniform(), draw.uniform(0.7, 1), draw.uniform(0.35, 1)).view(draw.count, 3, 1, 1)
+    bare = torch.where(draw.chance(0.5) > 0, draw.uniform(0.7, 0.95), draw.uniform(0, 0.04))
+    return torch.where(draw.uniform() < 0.7, to_linear(hue), bare.expand_as(hue))
+
+
+def props(draw: Draw, pieces: int = 4) -> tuple[Tensor, Tensor]:
+    """Balls, buttons, tiles, crosses and rings in the colours of tape: subjects that look like tracking marks.
+
+    Half are flat, as tape is, the others shaded as a ball.  Colour and alpha.
+    """
+    alpha = torch.zeros(draw.count, 1, draw.size, draw.size, device=draw.device)
+    colour = torch.zeros(draw.count, 3, draw.size, draw.size, device=draw.device)
+    for _ in range(pieces):
+        x, y, turn = draw.uniform(0.08, 0.92) * draw.size, draw.uniform(0.08, 0.92) * draw.size, draw.uniform(0, math.pi / 2)
+        dx, dy = draw.x - x, draw.y - y
+        u, v = dx * turn.cos() + dy * turn.sin(), dy * turn.cos() - dx * turn.sin()
+        radius = draw.spread(2, 80)
+        far = (u.square() + v.square() + 1e-6).sqrt()
+        disc, square = far - radius, torch.maximum(u.abs(), v.abs()) - radius
+        thin = radius * draw.uniform(0.2, 0.45)
+        cross = torch.minimum(torch.maximum(u.abs() - radius, v.abs() - thin), torch.maximum(v.abs() - radius, u.abs() - thin))
+        ring = (far - radius + thin * 0.5).abs() - thin * 0.5
+        kind = draw.uniform()
+        distance = torch.where(kind < 0.5, disc, torch.where(kind < 0.7, square, torch.where(kind < 0.85, cross, ring)))
+        cover = (0.5 - distance).clamp(0, 1) * draw.chance(0.6)
+        lit = (u * draw.uniform(-1, 1) + v * draw.uniform(-1, 1)) / radius
+        ball = (0.55 + 0.45 * (1 - (far / radius).square()).clamp(min=0).sqrt()) * (1 + 0.4 * lit.clamp(-1, 1))
+        shade = lerp(torch.ones_like(ball), ball, draw.chance(0.5))
+        colour = lerp(colour, tape_colour(draw) * shade, cover)
+        alpha = alpha + cover * (1 - alpha)
+    return colour.clamp(0, 1.2), alpha
 
 
 def mesh(draw: Draw) -> Tensor:

@@ -86,6 +86,7 @@ SLICES = [
     Slice("backlit hair", failures.backlit_hair, "alpha too high by, .05-.8", too_opaque),
     Slice("faint glass", failures.faint_glass, "alpha error, .05-.2", matte_error),
     Slice("marker grid", failures.marker_grid, "alpha on far markers", matte_error),
+    Slice("hinted props", failures.hinted_props, "alpha lost on props", matte_error),
     Slice("floor shadow", failures.floor_shadow, "alpha on the shadow", matte_error),
     Slice("screen-hued", failures.screen_hued, "alpha lost inside", matte_error),
     Slice("hint lacks a fifth", partial(with_hint, "missing"), "w_mse / good hint", twin=failures.plain_people),

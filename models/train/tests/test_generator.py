@@ -46,7 +46,7 @@ def test_family_shares_add_up():
 
 def test_scenes_are_sound_and_varied(pool):
     seed(2)
-    scene = make_scene(pool, 16, 64, again=2)
+    scene = make_scene(pool, 48, 64, again=2)
     for part in scene.tensors():
         assert part.isfinite().all() and part.min() >= 0 and part.max() <= TOP
     assert scene.rgb.max() > 1, "no plate with highlights"
@@ -127,10 +127,10 @@ def test_two_exposures_differ_by_their_grain_alone(pool):
 
 def test_a_drifted_camera_moves_plate_and_matte_alike(pool):
     seed(6)
-    scene = make_scene(pool, 8, 64, again=8, force={"noise": False, "drift": True, "jpeg": False})
+    scene = make_scene(pool, 16, 64, again=16, force={"noise": False, "drift": True, "jpeg": False})
     assert (scene.drift.abs().amax((1, 2, 3)) > 0).all() and scene.drift.abs().max() <= 0.5
     back = drifted_back(scene.again_alpha, scene.drift)
-    assert (back - scene.alpha).abs().mean() < 0.5 * (scene.again_alpha - scene.alpha).abs().mean()
+    assert (back - scene.alpha).abs().mean() < 0.6 * (scene.again_alpha - scene.alpha).abs().mean()
     wrong = drifted_back(scene.again_alpha, -scene.drift)
     assert (back - scene.alpha).square().mean() < 0.3 * (wrong - scene.alpha).square().mean()
 
@@ -172,13 +172,24 @@ def test_smears_are_as_long_and_as_frequent_as_said():
 
 def test_small_things_far_from_the_hint(pool):
     seed(9)
-    force = {"litter": True, "far": True, "empty": False, "marks": False, "clutter": False}
-    shown = make_scene(pool, 16, 64, force=force)
+    force = {"litter": True, "far": True, "empty": False, "marks": False, "clutter": False, "props": False}
+    shown = make_scene(pool, 48, 64, force=force)
     seed(9)
-    bare = make_scene(pool, 16, 64, force=force | {"litter": False})
+    bare = make_scene(pool, 48, 64, force=force | {"litter": False})
     more = (shown.alpha - bare.alpha).amax((1, 2, 3))
-    assert (more > 0.25).float().mean() > 0.4, "no litter"
+    assert (more > 0.25).float().mean() > 0.3, "no litter"
     assert (shown.hint - bare.hint).abs().mean() < 0.01, "the hint shows what it should lack"
+
+
+def test_props_among_marks_are_subject_and_hinted(pool):
+    seed(12)
+    force = {"props": True, "marks": True, "empty": False, "clutter": False}
+    shown = make_scene(pool, 16, 64, force=force)
+    seed(12)
+    bare = make_scene(pool, 16, 64, force=force | {"props": False})
+    prop = ((shown.alpha > 0.99) & (bare.alpha < 0.01)).float()
+    assert prop.sum() > 100, "no props"
+    assert (shown.hint * prop).sum() > 0.9 * prop.sum(), "a prop without a hint beside marks without one"
 
 
 def test_tape_is_opaque_and_strong():
