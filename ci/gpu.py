@@ -13,10 +13,12 @@ CORRIDORKEY_CUDA_LIBRARIES names others. What it does, all through the bundle's 
     processor's fp32. The checkpoint's time in fp16 is set beside PyTorch's in fp16, measured in turn.
  3. The checkpoint at the largest size must not take more than 4 GiB of the GPU's memory in fp16,
     and with less than it needs it must fail with a sentence.
- 4. A plate is keyed through the headless host on the device and on the processor: the mattes must
-    be within 1e-2.
+ 4. A plate is keyed by both models through the headless host on the device, in the precision that
+    is automatic there, and on the processor: the mattes must be within 1e-2.
  5. Large frames of floats are keyed, from memory to memory: at most 1.8 times the network's time.
  6. Sixteen frames are keyed, one and two at a time: two must be 1.3 times as quick.
+ 7. A sequence is interrupted while the network runs: the command must have stopped within 100 ms
+    and what the network takes.
 
 Prints a table, and ends with status 1 when something is wrong. What fails does not keep the rest
 from being tried. `--device cpu` goes through the motions on a machine without a GPU; the bars for
@@ -27,6 +29,7 @@ import argparse
 import json
 import os
 import pathlib
+import signal
 import statistics
 import struct
 import subprocess
@@ -167,20 +170,40 @@ def short_of_memory(command, size):
         fault("a lack of memory is not told as it should be")
 
 
-def render(command, folder, device):
+def render(command, folder, device, model):
     """The same plate through the headless host, on the device and on the processor."""
     mattes = {}
     for place in (device, "cpu"):
         out = folder / place
         command(
             "key", "--quiet", "--source", folder / "plate.png", "--hint", folder / "hint.png", "--device", place,
-            "--output", "matte", "--format", "png", "--depth", "float", "--out", out,
+            "--model", model, "--output", "matte", "--format", "png", "--depth", "float", "--out", out,
         )
         mattes[place] = pictures.read(str(out / "plate.matte.png")).plane(0)
     largest = max(abs(a - b) for a, b in zip(mattes[device], mattes["cpu"]))
-    print(f"through the host: matte within {largest:.1e} of the processor's")
+    print(f"{model} through the host: matte within {largest:.1e} of the processor's")
     if largest > 1e-2:
         fault("the rendered mattes differ")
+
+
+def interrupt(command, folder, device):
+    """Ctrl-C while frames are keyed: how long until the command says that it has stopped."""
+    arguments = [
+        command.path, "key", "--source", folder / "shot.%04d.png", "--device", device, "--model", "corridorkey",
+        "--resolution", LONG, "--output", "matte", "--format", "png", "--depth", "float", "--out", folder / "stopped",
+    ]
+    run = subprocess.Popen(list(map(str, arguments)), env=command.environment, stderr=subprocess.PIPE, text=True)
+    for line in run.stderr:
+        if "frame 1:" in line:
+            break
+    time.sleep(0.02)
+    begin = time.perf_counter()
+    run.send_signal(signal.SIGINT)
+    stopped = next((line for line in run.stderr if "stopped" in line), "it did not say so")
+    took = (time.perf_counter() - begin) * 1e3
+    run.wait()
+    print(f"interrupted: {stopped.strip()}, {took:.0f} ms later", flush=True)
+    return took
 
 
 def write_frame(path, picture):
@@ -228,6 +251,7 @@ def end_to_end(command, folder, device, model, name, size):
         print(f"{model}: {output} of {name} in {whole:.1f} ms, the network {network:.1f} ms at {width}x{height} ({ratio:.2f} x)", flush=True)
         if device == "cuda" and model == "corridorkey" and ratio > 1.8:
             fault("a frame takes more than 1.8 times the network's time")
+    return network
 
 
 def sequence(command, folder, device, model, name):
@@ -274,11 +298,15 @@ def main():
                 attempt(peak, command, sizes[-1])
                 attempt(short_of_memory, command, sizes[-1])
         pictures.make(str(folder))
-        attempt(render, command, folder, device)
         name, size = shots(folder, arguments.frames)
         for model in ("corridorkey", "base"):
-            attempt(end_to_end, command, folder, device, model, name, size)
+            attempt(render, command, folder, device, model)
+            network = attempt(end_to_end, command, folder, device, model, name, size)
             attempt(sequence, command, folder, device, model, name)
+            if model == "corridorkey" and network is not None:
+                took = attempt(interrupt, command, folder, device)
+                if took is not None and took > 100 + network:
+                    fault("it took more than 100 ms and the network's time to stop")
     print("nothing wrong" if not FAULTS else f"{len(FAULTS)} faults")
     return 1 if FAULTS else 0
 

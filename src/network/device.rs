@@ -87,7 +87,8 @@ choice! {
     /// The arithmetic that can be asked for.
     #[derive(Default)]
     PrecisionChoice, "precision" {
-        /// What the model prefers: the first that its manifest names.
+        /// 32-bit floats on the CPU; elsewhere what the model prefers: the first that its manifest
+        /// names, and 16 bits for an imported checkpoint.
         #[default]
         Auto = "auto",
         /// 16-bit floats where the model allows.

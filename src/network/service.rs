@@ -272,12 +272,15 @@ impl Service {
     pub fn predict(&self, request: &Request<'_>, control: &dyn Control) -> Result<Outcome> {
         check(control)?;
         let wish = device::wish(request.device, &self.options)?;
-        let precision = request.model.precision(request.precision)?;
-        self.check_input(request, precision)?;
+        check_shape(request)?;
         let runtime = self.runtime()?;
         runtime.prepare(wish.choice, control)?;
         let sha256 = &request.model.sha256;
         on_device(&wish, runtime, &self.unfit, sha256, |selection| {
+            let precision = request
+                .model
+                .precision(request.precision, selection.device)?;
+            self.check_budget(request, precision)?;
             let key = Key {
                 model: sha256.clone(),
                 device: selection.device,
@@ -330,7 +333,7 @@ impl Service {
             precision: Precision::Fp32,
             ..key.clone()
         };
-        self.check_input(request, wide.precision)?;
+        self.check_budget(request, wide.precision)?;
         // When this fails as well, 16 bits were not the matter and nothing is remembered.
         let outcome = self.run(runtime, &wide, request, control, notes)?;
         let note = format!(
@@ -413,31 +416,10 @@ impl Service {
         })
     }
 
-    /// Refuses what could only fail later, in worse words.
-    fn check_input(&self, request: &Request<'_>, precision: Precision) -> Result<()> {
-        let (model, input) = (request.model, request.input);
-        let (width, height) = (input.width, input.height);
-        let fail = |reason: String| Error::Input {
-            model: model.id.clone(),
-            width,
-            height,
-            reason,
-        };
-        let values = width
-            .checked_mul(height)
-            .and_then(|pixels| pixels.checked_mul(4));
-        if values != Some(input.data.len()) || input.data.is_empty() {
-            return Err(fail(format!(
-                "its tensor has {} values instead of 4 planes",
-                input.data.len()
-            )));
-        }
-        let rule = model.size_rule;
-        let multiple = rule.multiple;
-        if !width.is_multiple_of(multiple) || !height.is_multiple_of(multiple) {
-            return Err(fail(format!("both sides must be multiples of {multiple}")));
-        }
-        let budget = self.options.session_bytes;
+    /// Refuses a session that alone is beyond the budget.
+    fn check_budget(&self, request: &Request<'_>, precision: Precision) -> Result<()> {
+        let (model, budget) = (request.model, self.options.session_bytes);
+        let (width, height) = (request.input.width, request.input.height);
         let needed = model.within(width, height, precision, budget).1.total();
         if needed > budget {
             return Err(Error::TooLarge {
@@ -493,6 +475,32 @@ impl Service {
         }
         Ok(self.status())
     }
+}
+
+/// Refuses a picture that could only fail later, in worse words.
+fn check_shape(request: &Request<'_>) -> Result<()> {
+    let (model, input) = (request.model, request.input);
+    let (width, height) = (input.width, input.height);
+    let fail = |reason: String| Error::Input {
+        model: model.id.clone(),
+        width,
+        height,
+        reason,
+    };
+    let values = width
+        .checked_mul(height)
+        .and_then(|pixels| pixels.checked_mul(4));
+    if values != Some(input.data.len()) || input.data.is_empty() {
+        return Err(fail(format!(
+            "its tensor has {} values instead of 4 planes",
+            input.data.len()
+        )));
+    }
+    let multiple = model.size_rule.multiple;
+    if !width.is_multiple_of(multiple) || !height.is_multiple_of(multiple) {
+        return Err(fail(format!("both sides must be multiples of {multiple}")));
+    }
+    Ok(())
 }
 
 /// The error with a size to choose instead, where memory was the matter. What a device has left is

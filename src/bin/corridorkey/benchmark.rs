@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use corridorkey::error::{Error, Result};
-use corridorkey::keyer::{Geometry, NetworkInput, Resolution, Size};
+use corridorkey::keyer::{Geometry, NetworkInput, Normalisation, Resolution, Size};
 use corridorkey::network::{
     self, Device, DeviceChoice, Model, Outcome, Precision, PrecisionChoice, Request, Service,
 };
@@ -192,34 +192,57 @@ fn line(model: &Model, found: &Measured) -> String {
     text
 }
 
-/// Ramps that begin anew again and again, and in the hint a disc: every part of a network has
-/// something to do, and every machine sees the same.
+/// A plate such as networks are made for, the same on every machine: a green screen whose light
+/// falls off, before it a striped ball with a soft edge, grain over both, and the ball as the hint.
+/// What is far from any plate would measure how a network errs on it rather than how a device does.
 fn picture(size: Size) -> NetworkInput {
+    const SCREEN: [f32; 3] = [0.22, 0.66, 0.28];
+    const STRIPES: [[f32; 3]; 2] = [[0.72, 0.35, 0.28], [0.16, 0.17, 0.35]];
     let Size { width, height } = size;
+    let (mean, std) = (Normalisation::IMAGENET.mean, Normalisation::IMAGENET.std);
+    let radius = height.min(width) as f32 / 3.0;
+    let soft = (radius / 12.0).max(1.0);
+    // How far a pixel lies inside the ball.
+    let inside = |x: usize, y: usize| {
+        let (dx, dy) = (
+            x as f32 - width as f32 / 2.0,
+            y as f32 - height as f32 / 2.0,
+        );
+        radius - dx.hypot(dy)
+    };
     let mut data = Vec::with_capacity(4 * width * height);
     for channel in 0..3 {
         for y in 0..height {
             data.extend((0..width).map(|x| {
-                let step = (x * (3 + channel) + y * (5 - channel)) % 256;
-                step as f32 / 64.0 - 2.0
+                let light = 1.0 - 0.3 * x as f32 / width as f32 - 0.2 * y as f32 / height as f32;
+                let stripe = STRIPES[(x * 40 / width + y * 24 / height) % 2][channel];
+                let cover = (inside(x, y) / soft + 0.5).clamp(0.0, 1.0);
+                let seen = stripe * cover + SCREEN[channel] * light * (1.0 - cover);
+                let value = seen + 0.02 * grain(x, y, channel);
+                (value - mean[channel]) / std[channel]
             }));
         }
     }
-    let radius = height.min(width) as f32 / 3.0;
     for y in 0..height {
-        data.extend((0..width).map(|x| {
-            let (dx, dy) = (
-                x as f32 - width as f32 / 2.0,
-                y as f32 - height as f32 / 2.0,
-            );
-            (radius - dx.hypot(dy)).clamp(0.0, 1.0)
-        }));
+        data.extend((0..width).map(|x| (inside(x, y) - soft).clamp(0.0, 1.0)));
     }
     NetworkInput {
         height,
         width,
         data,
     }
+}
+
+/// Noise from -1 to 1 that depends on the place alone: a few rounds of multiply and shift.
+fn grain(x: usize, y: usize, channel: usize) -> f32 {
+    let mut bits = (x as u32)
+        .wrapping_mul(0x9e37_79b1)
+        .wrapping_add((y as u32).wrapping_mul(0x85eb_ca6b))
+        .wrapping_add((channel as u32).wrapping_mul(0xc2b2_ae35));
+    for _ in 0..2 {
+        bits = (bits ^ (bits >> 15)).wrapping_mul(0x2c1b_3c6d);
+    }
+    f32::from((bits >> 16) as u16) / 32767.5 - 1.0
 }
 
 /// Reads a device as the environment's variables are read.
@@ -253,6 +276,15 @@ mod tests {
         let hint = &input.data[3 * 64 * 32..];
         assert_eq!((hint[16 * 64 + 32], hint[0]), (1.0, 0.0));
         assert!(hint.iter().all(|value| (0.0..=1.0).contains(value)));
+        let mean = Normalisation::IMAGENET.mean;
+        let std = Normalisation::IMAGENET.std;
+        for (plane, (mean, std)) in input.data.chunks(64 * 32).zip(mean.iter().zip(std)) {
+            assert!(
+                plane
+                    .iter()
+                    .all(|value| (-0.05..1.0).contains(&(value * std + mean)))
+            );
+        }
     }
 
     #[test]

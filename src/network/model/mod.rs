@@ -14,7 +14,7 @@ pub use memory::{Estimate, Refiner};
 
 use super::Control;
 use super::checksum;
-use super::device::{Precision, PrecisionChoice};
+use super::device::{Device, Precision, PrecisionChoice};
 use super::error::{Error, Result};
 use super::greenformer::graph;
 use super::greenformer::import::Imported;
@@ -100,14 +100,19 @@ impl Model {
         format!("{}@{}", self.id, self.version)
     }
 
-    /// The precision for a choice.
+    /// The precision for a choice on a device. A processor computes in 32 bits in any case, so
+    /// that there 16 would cost exactness and time.
     ///
     /// # Errors
     /// [`Error::Precision`] when the model does not run in the one that is asked for.
-    pub fn precision(&self, choice: PrecisionChoice) -> Result<Precision> {
+    pub fn precision(&self, choice: PrecisionChoice, device: Device) -> Result<Precision> {
         let wanted = match choice {
             PrecisionChoice::Auto => {
-                return Ok(self.precisions.first().copied().unwrap_or(Precision::Fp32));
+                let wide = self.precisions.contains(&Precision::Fp32);
+                return Ok(match self.precisions.first() {
+                    Some(&preferred) if device != Device::Cpu || !wide => preferred,
+                    _ => Precision::Fp32,
+                });
             }
             PrecisionChoice::Fp16 => Precision::Fp16,
             PrecisionChoice::Fp32 => Precision::Fp32,
@@ -203,7 +208,8 @@ impl From<Imported> for Model {
             refiner: Some(graph::REFINER_SCALE.into()),
             alpha: graph::ALPHA.into(),
             foreground: graph::FOREGROUND.into(),
-            precisions: vec![Precision::Fp32, Precision::Fp16],
+            // On a GPU the original computes in 16 bits, which is several times as quick.
+            precisions: vec![Precision::Fp16, Precision::Fp32],
             bytes_per_pixel: BYTES_PER_PIXEL,
             tiles: None,
             kind: Kind::Greenformer(Box::new(imported)),

@@ -261,14 +261,34 @@ fn weights_that_lie_in_another_file_are_refused() {
 fn precisions_are_those_of_the_manifest() {
     let (_folder, model) = read(&graphs::transparent(), |manifest| manifest);
     let model = model.unwrap();
-    assert_eq!(model.precision(PrecisionChoice::Auto), Ok(Precision::Fp32));
-    assert_eq!(model.precision(PrecisionChoice::Fp32), Ok(Precision::Fp32));
-    let error = model.precision(PrecisionChoice::Fp16).unwrap_err();
+    for choice in [PrecisionChoice::Auto, PrecisionChoice::Fp32] {
+        assert_eq!(model.precision(choice, Device::Cuda), Ok(Precision::Fp32));
+    }
+    let error = model
+        .precision(PrecisionChoice::Fp16, Device::Cuda)
+        .unwrap_err();
     assert_eq!(error.code(), "model.precision");
     assert!(
         error.to_string().contains("fp16") && error.to_string().contains("fp32"),
         "{error}"
     );
+}
+
+#[test]
+fn sixteen_bits_are_automatic_only_where_they_are_preferred_and_quick() {
+    let (_folder, model) = read(&graphs::transparent(), |manifest| manifest);
+    let automatic = |precisions: &[Precision], device| {
+        let mut model = model.clone().unwrap();
+        model.precisions = precisions.to_vec();
+        model.precision(PrecisionChoice::Auto, device).unwrap()
+    };
+    let preferred = [Precision::Fp16, Precision::Fp32];
+    assert_eq!(automatic(&preferred, Device::Cuda), Precision::Fp16);
+    assert_eq!(automatic(&preferred, Device::CoreMl), Precision::Fp16);
+    assert_eq!(automatic(&preferred, Device::Cpu), Precision::Fp32);
+    assert_eq!(automatic(&preferred[..1], Device::Cpu), Precision::Fp16);
+    let reluctant = [Precision::Fp32, Precision::Fp16];
+    assert_eq!(automatic(&reluctant, Device::Cuda), Precision::Fp32);
 }
 
 #[test]
