@@ -129,10 +129,12 @@ def test_a_drifted_camera_moves_plate_and_matte_alike(pool):
     seed(6)
     scene = make_scene(pool, 16, 64, again=16, force={"noise": False, "drift": True, "jpeg": False})
     assert (scene.drift.abs().amax((1, 2, 3)) > 0).all() and scene.drift.abs().max() <= 0.5
-    back = drifted_back(scene.again_alpha, scene.drift)
-    assert (back - scene.alpha).abs().mean() < 0.6 * (scene.again_alpha - scene.alpha).abs().mean()
-    wrong = drifted_back(scene.again_alpha, -scene.drift)
-    assert (back - scene.alpha).square().mean() < 0.3 * (wrong - scene.alpha).square().mean()
+    # Threads lose contrast on the way there and back, which a little blur makes nothing of.
+    soft = lambda x: blur(x, torch.full((16, 1, 1, 1), 1.5))
+    alpha, again = soft(scene.alpha), soft(scene.again_alpha)
+    back, wrong = soft(drifted_back(scene.again_alpha, scene.drift)), soft(drifted_back(scene.again_alpha, -scene.drift))
+    assert (back - alpha).abs().mean() < 0.3 * (again - alpha).abs().mean()
+    assert (back - alpha).square().mean() < 0.1 * (wrong - alpha).square().mean()
 
 
 def test_drift_is_to_the_right_and_down():

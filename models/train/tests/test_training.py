@@ -12,8 +12,10 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from onnx import numpy_helper
 
 from keytrain import checkpoint, elements, train, warm
+from keytrain.blend import blended
 from keytrain.elements import Pool
 from keytrain.evaluate import Model, scores
 from keytrain.export import manifest, rounded, store_half, to_onnx
@@ -251,6 +253,28 @@ def test_half_storage_is_small_and_close(tmp_path, net):
     onnx.save(half, path)
     table = tomllib.loads(manifest(path, "9.9.9"))
     assert table["format"] == 1 and table["version"] == "9.9.9" and len(table["sha256"]) == 64
+
+
+def test_a_blend_lies_between_its_models(tmp_path, net):
+    models = []
+    for factor in (1.0, 1.5):
+        other = copy.deepcopy(net)
+        with torch.no_grad():
+            other.matte.bias.mul_(factor).add_(0.01)
+        path = tmp_path / f"{factor}.onnx"
+        rounded(other, path)
+        models.append(onnx.load(path))
+    x = plate_like(64, 64).numpy()
+    for share, same in ((0.0, 0), (1.0, 1)):
+        assert all(np.array_equal(a, b) for a, b in zip(run(blended(*models, share), x), run(models[same], x)))
+    stored = [{t.name: numpy_helper.to_array(t).astype(float) for t in m.graph.initializer} for m in (*models, blended(*models, 0.25))]
+    moved = [name for name in stored[0] if not np.array_equal(stored[0][name], stored[1][name])]
+    assert moved, "the two models are alike"
+    for name in moved:
+        assert np.allclose(stored[2][name], 0.75 * stored[0][name] + 0.25 * stored[1][name], atol=1e-3)
+    del models[1].graph.initializer[0]
+    with pytest.raises(SystemExit, match="other weights"):
+        blended(*models, 0.5)
 
 
 def test_half_graph_loads_and_stays_close(tmp_path, net):
