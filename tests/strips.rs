@@ -1,4 +1,5 @@
-//! CorridorKey's own network with its refiner in strips, against itself in one piece.
+//! CorridorKey's own network with its refiner in strips, in memory that is given back, against itself
+//! in memory that is kept; in 16 bits against the refiner in the graph.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "support/bench.rs"]
@@ -22,7 +23,7 @@ use corridorkey::network::{
 };
 use stage::{STAGE, engine};
 
-/// What the refiner gives in one piece and in strips.
+/// What the refiner gives in either way.
 fn both(input: &NetworkInput, precision: Precision, strength: f32) -> [Prediction; 2] {
     [Refiner::Whole, Refiner::Strips].map(|refiner| {
         let engine = engine(input.width, input.height, precision, refiner);
@@ -47,12 +48,12 @@ fn alike([whole, strips]: &[Prediction; 2], bound: f32) {
     }
 }
 
-/// 2e-3 is promised; the arithmetic is the same but for the order of sums.
-const NEAR: f32 = 2e-5;
+/// 2e-3 is promised; in 32 bits the arithmetic is the same.
+const NEAR: f32 = 1e-7;
 
 #[test]
-fn strips_give_what_one_piece_gives() {
-    // The last is a single strip.
+fn strips_give_what_the_usual_way_gives() {
+    // The first has a strip that is not full, the last is a single one.
     for (width, height) in [(160, 288), (256, 256), (64, 32)] {
         let predictions = both(&bench::picture(width, height), Precision::Fp32, 1.0);
         alike(&predictions, NEAR);
@@ -106,7 +107,7 @@ fn strips_are_repeated_bit_for_bit_and_left_when_nobody_wants_them() {
     assert_eq!(first.foreground.data(), second.foreground.data());
 }
 
-/// The budget decides, and nothing else: where one piece fits there are no strips.
+/// The budget decides, and nothing else: where all memory can be kept it is.
 #[test]
 fn a_frame_that_only_fits_in_strips_is_worked_in_strips() {
     let (model, side) = (&STAGE.model, 256);

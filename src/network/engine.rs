@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ffi::CString;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use ort::memory::Allocator;
@@ -15,15 +16,16 @@ use super::error::{Error, Result};
 use super::greenformer::graph;
 use super::greenformer::import::Imported;
 use super::greenformer::plan;
+use super::greenformer::refiner::Refiner as Own;
 use super::greenformer::weights::WeightsFile;
 use super::half;
 use super::model::{Graph, Kind, Model, Refiner};
 use super::onnx::Dimension;
 use super::probes::memory_was_short;
+use super::refined::{Orders, Refined};
 use super::runtime::{self, Convolutions, Given, Pinned, Runtime, Wanted};
 use super::session::Key;
 use super::staging::{Room as _, Set, Staging};
-use super::strips::{Orders, Strips};
 use super::tiled::{self, Tiled};
 use super::worker::Worker;
 use super::{Control, POLL};
@@ -102,8 +104,8 @@ enum Network {
     Whole(Session),
     /// In tiles, see [`tiles`](super::tiles).
     Tiled(Box<Tiled>),
-    /// With the refiner in strips, see [`strips`](super::strips).
-    Strips(Box<Strips>),
+    /// With a refiner of our own, see [`refined`](super::refined).
+    Refined(Box<Refined>),
 }
 
 impl Engine {
@@ -121,7 +123,7 @@ impl Engine {
         refiner: Refiner,
     ) -> Result<Self> {
         let begun = Instant::now();
-        // Strips save the processor's memory, and their statistics are taken there.
+        // Strips save the processor's memory, and are worked there.
         let refiner = match key.device {
             Device::Cuda => Refiner::Whole,
             Device::CoreMl | Device::Cpu => refiner,
@@ -188,10 +190,12 @@ impl Engine {
             }
         };
         let options = orders().map_err(failed)?;
-        let [usual, last] = &options;
+        let [keep, give_back] = &options;
+        let stopped = AtomicBool::new(false);
         let begun = Instant::now();
         let network: &mut Network = &mut guard;
         let stop = || {
+            stopped.store(true, Ordering::Relaxed);
             // If even this fails there is nothing left but to let the run end by itself.
             for options in &options {
                 if let Err(error) = options.terminate() {
@@ -203,11 +207,15 @@ impl Engine {
             let session = match network {
                 Network::Whole(session) => session,
                 Network::Tiled(tiled) => {
-                    return tiled.run(usual, input, &mut alpha, &mut foreground);
+                    return tiled.run(keep, input, &mut alpha, &mut foreground);
                 }
-                Network::Strips(strips) => {
-                    let orders = Orders { usual, last };
-                    return strips.run(
+                Network::Refined(refined) => {
+                    let orders = Orders {
+                        keep,
+                        give_back,
+                        stop: &stopped,
+                    };
+                    return refined.run(
                         &orders,
                         input,
                         refiner_strength,
@@ -251,7 +259,7 @@ impl Engine {
                     values: foreground,
                 },
             ];
-            runtime::run(session, usual, &given, &mut wanted)
+            runtime::run(session, keep, &given, &mut wanted)
         })?;
         let took = begun.elapsed();
         drop(guard);
@@ -454,19 +462,20 @@ fn built(
         };
         session().map_err(|error| failure(model, key, &error, true))
     };
+    // On a processor in 32 bits the refiner here is the quickest. Elsewhere it saves memory.
+    let ours = key.device == Device::Cpu && key.precision == Precision::Fp32;
     Ok(match refiner {
-        Refiner::Whole => {
+        Refiner::Whole if !ours => {
             let whole = session(graph::build(&weights, &options)?)?;
             if key.device == Device::Cuda {
                 runtime.make_room(&whole, plan::cuda(key.height, key.width, key.precision));
             }
             Network::Whole(whole)
         }
-        Refiner::Strips => {
-            let coarse = session(graph::strips::coarse(&weights, &options)?)?;
-            let layers = session(graph::strips::layers(&weights, &options)?)?;
-            let strips = Strips::new(coarse, layers, &weights, &options, threads)?;
-            Network::Strips(Box::new(strips))
+        memory => {
+            let coarse = session(graph::coarse(&weights, &options)?)?;
+            let refiner = Own::new(&weights, key.width, key.height, threads)?;
+            Network::Refined(Box::new(Refined::new(coarse, refiner, memory)?))
         }
     })
 }

@@ -13,8 +13,8 @@
 //! * `half`: a stored network in 16-bit floats.
 //! * [`session`]: the engines that are kept, and for how long.
 //! * [`cache`]: the predictions that are kept.
-//! * [`tiles`]: how a frame that is too large for one piece falls into several; `strips` does the
-//!   same for the refiner of CorridorKey's own network.
+//! * [`tiles`]: how a frame that is too large for one piece falls into several; `refined`:
+//!   CorridorKey's own network in two, the session and the refiner.
 //! * [`options`]: everything that environment variables can say.
 
 pub mod cache;
@@ -31,11 +31,11 @@ pub mod onnx;
 pub mod options;
 pub mod probes;
 pub(crate) mod proto;
+mod refined;
 pub mod runtime;
 pub mod service;
 pub mod session;
 mod staging;
-mod strips;
 mod tiled;
 pub mod tiles;
 mod worker;

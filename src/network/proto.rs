@@ -259,30 +259,13 @@ pub(crate) struct FunctionProto {
 
 /// A tensor type of fixed lengths, under a name: how inputs and outputs are declared.
 pub(crate) fn port(name: &str, element: i32, shape: &[usize]) -> ValueInfoProto {
-    declared(name, element, shape.iter().map(fixed).collect())
-}
-
-/// The same with a first dimension more, whose length is free and called `first`.
-pub(crate) fn free_port(name: &str, element: i32, first: &str, shape: &[usize]) -> ValueInfoProto {
-    let first = Dimension {
-        dim_param: Some(first.to_owned()),
-        ..Dimension::default()
-    };
-    let dim = std::iter::once(first).chain(shape.iter().map(fixed));
-    declared(name, element, dim.collect())
-}
-
-fn fixed(length: &usize) -> Dimension {
-    Dimension {
+    let dim = shape.iter().map(|length| Dimension {
         dim_value: Some(*length as i64),
         ..Dimension::default()
-    }
-}
-
-fn declared(name: &str, element: i32, dim: Vec<Dimension>) -> ValueInfoProto {
+    });
     let tensor = TensorType {
         elem_type: Some(element),
-        shape: Some(TensorShapeProto { dim }),
+        shape: Some(TensorShapeProto { dim: dim.collect() }),
     };
     ValueInfoProto {
         name: Some(name.to_owned()),

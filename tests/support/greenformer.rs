@@ -9,9 +9,11 @@
 
 use std::path::Path;
 use std::sync::LazyLock;
+use std::sync::atomic::AtomicBool;
 
 use corridorkey::keyer::Planes;
 use corridorkey::network::greenformer::graph::{self, Options};
+use corridorkey::network::greenformer::refiner::Refiner;
 use corridorkey::network::greenformer::tensors;
 use corridorkey::network::greenformer::weights::WeightsFile;
 use corridorkey::network::{Device, Precision};
@@ -42,9 +44,10 @@ pub static ENVIRONMENT: LazyLock<Environment> = LazyLock::new(|| {
     builder.with_telemetry(false).build().unwrap()
 });
 
-/// A session with its network.
+/// A session with its network, and the refiner where it is none of the session's.
 pub struct Network {
     session: Session,
+    refiner: Option<Refiner>,
     pub height: usize,
     pub width: usize,
 }
@@ -57,7 +60,13 @@ impl Network {
             precision,
             device,
         };
-        let graph = graph::build(&WEIGHTS, &options).unwrap();
+        // As the engine has it.
+        let ours = device == Device::Cpu && precision == Precision::Fp32;
+        let refiner = ours.then(|| Refiner::new(&WEIGHTS, width, height, 2).unwrap());
+        let graph = match ours {
+            true => graph::coarse(&WEIGHTS, &options).unwrap(),
+            false => graph::build(&WEIGHTS, &options).unwrap(),
+        };
         assert!(graph.len() < 64 << 20, "the weights stay in their file");
         let session = Session::builder(&ENVIRONMENT)
             .unwrap()
@@ -75,6 +84,7 @@ impl Network {
             .unwrap();
         Self {
             session,
+            refiner,
             height,
             width,
         }
@@ -87,13 +97,29 @@ impl Network {
     /// Alpha and the foreground.
     pub fn run(&mut self, input: &[f32], strength: f32) -> [Planes; 2] {
         let shape = [1, 4, self.height as i64, self.width as i64];
+        let picture = TensorRef::from_array_view((shape, input)).unwrap();
+        if let Some(refiner) = &mut self.refiner {
+            let outputs = self
+                .session
+                .run(ort::inputs![graph::INPUT => picture])
+                .unwrap();
+            let (_, logits) = outputs[graph::LOGITS].try_extract_tensor::<f32>().unwrap();
+            let pixels = self.width * self.height;
+            let (mut alpha, mut foreground) = (vec![0.0; pixels], vec![0.0; 3 * pixels]);
+            let never = AtomicBool::new(false);
+            let (plate, _) = input.split_at(3 * pixels);
+            refiner
+                .run(plate, logits, strength, &never, &mut alpha, &mut foreground)
+                .unwrap();
+            return [(1, alpha), (3, foreground)].map(|(channels, values)| {
+                Planes::from_vec(self.width, self.height, channels, values).unwrap()
+            });
+        }
         let strength = [strength];
+        let strength = TensorRef::from_array_view(([1_i64], &strength[..])).unwrap();
         let outputs = self
             .session
-            .run(ort::inputs![
-                graph::INPUT => TensorRef::from_array_view((shape, input)).unwrap(),
-                graph::REFINER_SCALE => TensorRef::from_array_view(([1_i64], &strength[..])).unwrap(),
-            ])
+            .run(ort::inputs![graph::INPUT => picture, graph::REFINER_SCALE => strength])
             .unwrap();
         [(graph::ALPHA, 1), (graph::FOREGROUND, 3)].map(|(name, channels)| {
             let (_, values) = outputs[name].try_extract_tensor::<f32>().unwrap();

@@ -7,11 +7,13 @@
 //! * [`import`]: from the checkpoint of its publisher to the weights file of this project.
 //! * [`tensors`]: names and shapes of the checkpoint's tensors.
 //! * [`weights`]: the weights file that an import leaves.
-//! * [`graph`]: the network as an ONNX graph.
+//! * [`graph`]: the network as an ONNX graph, whole or without its refiner.
+//! * [`refiner`]: the refiner, computed here.
 //! * [`plan`]: how much memory a session will need.
 
 pub mod graph;
 pub mod import;
 pub mod plan;
+pub mod refiner;
 pub mod tensors;
 pub mod weights;

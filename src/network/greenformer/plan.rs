@@ -1,48 +1,47 @@
 //! How much memory a session will need, known before there is one.
 //!
-//! On a processor it is the weights, and what is alive when it is most. In one piece that is in a
-//! residual block of the refiner, where up to four pictures of 64 channels and twelve planes are held
-//! at once. With the refiner in strips it is two such pictures, or what the decoders need, which is
-//! about as much. Everything before is smaller, since attention never holds all scores and the
-//! decoders work one after the other at a quarter of the size. Measured with ONNX Runtime 1.28,
-//! memory pattern off, arena on, channels in blocks, as growth of a process with nothing else in it,
-//! in MB:
+//! On a processor it is the weights, and what is alive when it is most. In 32 bits that is what the
+//! session up to the logits worked in, and the two pictures of 64 channels of our own refiner, if
+//! both are kept for the next frame; if each is given back before the other begins, it is the larger
+//! of them, and they are about as large. In 16 bits it is in a residual block of the refiner, where
+//! up to four such pictures are held at once. Measured with ONNX Runtime 1.28, memory pattern off,
+//! arena on, channels in blocks, as growth of a process with nothing else in it, in MB:
 //!
 //! | fp32 | 512 × 512 | 1024 × 1024 | 2048 × 2048 |
 //! |---|---|---|---|
-//! | in one piece, measured | 629 | 1543 | |
-//! | in one piece, estimated | 650 | 1515 | 4975 |
-//! | in strips, measured | 631 | 1105 | |
-//! | in strips, estimated | 550 | 1074 | 3130 |
+//! | kept, measured | 804 | 1673 | |
+//! | kept, estimated | 805 | 1691 | 5177 |
+//! | given back, measured | 646 | 1077 | |
+//! | given back, estimated | 666 | 1135 | 2954 |
 
 use super::graph::channel_blocks;
-use super::graph::strips::ROWS;
-use super::tensors::{self, REFINER, WIDTH};
+use super::refiner as own;
+use super::tensors::{self, REFINER};
 use crate::network::device::{Device, Precision};
 
-/// Pictures of [`REFINER`] channels that are alive at the same time.
-const PICTURES: u64 = 4;
-/// Planes beside them: the input, the coarse logits and the coarse answer, four each.
-const PLANES: u64 = 12;
-/// Numbers of the positional embedding for a pixel: a token has 16 of them.
-const POSITION: u64 = WIDTH as u64 / 16;
-/// Bytes for a pixel where the refiner works in strips: two pictures of [`REFINER`] channels, the
-/// planes, and what the session before it keeps.
-const STRIPS: u64 = 640;
-/// Bytes for a column of a strip: given and answered, each also in the order that the runtime's
-/// convolutions want.
-const STRIP: u64 = 4 * REFINER as u64 * (2 * 48 + 2 * ROWS as u64);
+/// Bytes for a pixel of what the session up to the logits works in, in 32 bits.
+const COARSE: u64 = 530;
+/// The same where the refiner is part of the session, in 16 bits.
+const WHOLE_HALF: u64 = 900;
+/// The same with our own refiner behind it, the larger of both.
+const STRIPS_HALF: u64 = 640;
+/// Bytes for a pixel of our own refiner: two pictures of [`REFINER`] channels and the logits, beside
+/// the input and the answer, four planes each.
+const PICTURES: u64 = 4 * (2 * REFINER as u64 + 3 * 4);
 /// The runtime's own needs in bytes.
 const RUNTIME: u64 = 20_000_000;
-/// What it keeps, in bytes, of the room in which it put weights into blocks of channels.
-const BLOCKS: u64 = 60_000_000;
+/// Weights that are put into blocks of channels, in bytes: a copy, and what the runtime keeps of the
+/// room in which it made it.
+const BLOCKS: u64 = 190_000_000;
 
 /// How the refiner is worked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refiner {
-    /// In one piece with the rest of the network.
+    /// As is quickest: on a processor in 32 bits by ourselves, in memory that is kept from frame to
+    /// frame beside that of the session; elsewhere in one piece with the rest of the network.
     Whole,
-    /// Strip by strip, which needs less memory.
+    /// By ourselves, strip by strip, in memory that the session has given back before and that is
+    /// given back to it behind. It takes more time, and gives the same.
     Strips,
 }
 
@@ -76,12 +75,12 @@ pub fn processor(height: usize, width: usize, precision: Precision, refiner: Ref
         // weights in both precisions and the pictures in either.
         Precision::Fp16 => 7,
     };
+    let a_column = own::spare(1);
     let (a_pixel, a_column) = match (refiner, precision) {
-        (Refiner::Whole, Precision::Fp32) => {
-            (4 * (PICTURES * REFINER as u64 + PLANES + POSITION), 0)
-        }
-        (Refiner::Whole, Precision::Fp16) => (900, 0),
-        (Refiner::Strips, _) => (STRIPS, STRIP),
+        (Refiner::Whole, Precision::Fp32) => (COARSE + PICTURES, a_column),
+        (Refiner::Whole, Precision::Fp16) => (WHOLE_HALF, 0),
+        (Refiner::Strips, Precision::Fp32) => (COARSE.max(PICTURES), a_column),
+        (Refiner::Strips, Precision::Fp16) => (STRIPS_HALF, a_column),
     };
     let a_session = match channel_blocks::on(Device::Cpu, precision) {
         true => RUNTIME + BLOCKS,
@@ -130,7 +129,12 @@ mod tests {
         assert_eq!(small.weights, large.weights);
         assert!(large.weights > 280_000_000 && large.weights < 285_000_000);
         let none = processor(0, 0, Precision::Fp32, Refiner::Whole).picture;
-        assert_eq!(large.picture - none, 4 * (small.picture - none));
+        // But for the refiner's spare rows, whose number is always the same.
+        let spare = |side| own::spare(side);
+        assert_eq!(
+            large.picture - none - spare(1024),
+            4 * (small.picture - none - spare(512))
+        );
         assert_eq!(
             processor(64, 96, Precision::Fp16, Refiner::Whole),
             processor(96, 64, Precision::Fp16, Refiner::Whole)

@@ -7,13 +7,13 @@ use crate::network::device::Precision;
 use crate::network::greenformer::plan;
 
 impl Model {
-    /// Memory that a session of this size will need in one piece, in bytes: the total of
+    /// Memory that a session of this size will need as is quickest, in bytes: the total of
     /// [`Model::estimate`].
     pub fn memory(&self, width: usize, height: usize, precision: Precision) -> u64 {
         self.estimate(width, height, precision).total()
     }
 
-    /// Memory that a session of this size will need on a processor in one piece: a careful guess.
+    /// Memory that a session of this size will need on a processor as is quickest: a careful guess.
     /// A file that is not there counts for nothing; see [`Model::look`].
     pub fn estimate(&self, width: usize, height: usize, precision: Precision) -> Estimate {
         if let Kind::Greenformer(_) = self.kind {
@@ -35,7 +35,8 @@ impl Model {
         Estimate { weights, picture }
     }
 
-    /// The same with the refiner in strips; `None` for models that have none of their own.
+    /// The same with the refiner in strips, in memory that is given back ([`Refiner::Strips`]); `None`
+    /// for models that have none of their own.
     pub fn in_strips(&self, width: usize, height: usize, precision: Precision) -> Option<Estimate> {
         match self.kind {
             Kind::Greenformer(_) => {
@@ -46,7 +47,7 @@ impl Model {
     }
 
     /// How a picture of this size is worked so that it is within `budget` bytes if it can be, and
-    /// the memory that this needs: in one piece where that fits, else with the refiner in strips.
+    /// the memory that this needs: as is quickest where that fits, else with the refiner in strips.
     pub fn within(
         &self,
         width: usize,

@@ -20,8 +20,7 @@ mod decoder;
 mod embedding;
 mod encoder;
 mod products;
-mod refiner;
-pub mod strips;
+pub(in crate::network::greenformer) mod refiner;
 
 use self::builder::Builder;
 use super::weights::WeightsFile;
@@ -39,6 +38,8 @@ pub const REFINER_SCALE: &str = "refiner_scale";
 pub const ALPHA: &str = "alpha";
 /// The graph's outputs: the foreground.
 pub const FOREGROUND: &str = "fg";
+/// The output of [`coarse`]: `[1, 4, H, W]`, logits of alpha, red, green and blue.
+pub const LOGITS: &str = "logits";
 
 /// What a graph is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +55,8 @@ pub struct Options {
     /// is slow or unknown on another: for CUDA and the processor attention is the runtime's own
     /// operator, for CoreML everything is ONNX's. For CUDA biases go into the operators behind the
     /// products, the decoders are products alone, and in 16 bits the refiner has its channels last.
-    /// On processors that are quick with channels in blocks the refiner has them so in 32 bits.
+    /// On processors that are quick with channels in blocks the wide products are convolutions in
+    /// 32 bits.
     pub device: Device,
 }
 
@@ -81,6 +83,26 @@ pub fn build(weights: &WeightsFile, options: &Options) -> Result<Vec<u8>> {
         port(FOREGROUND, element::FLOAT, &[1, 3, height, width]),
     ];
     Ok(builder.finish(inputs, outputs))
+}
+
+/// The ONNX file of the network up to the decoders' logits, without the refiner: `input` to
+/// [`LOGITS`].
+///
+/// # Errors
+/// Those of [`build`].
+pub fn coarse(weights: &WeightsFile, options: &Options) -> Result<Vec<u8>> {
+    let Options { height, width, .. } = *options;
+    let size = Size::new(height, width)?;
+    let mut b = Builder::new(weights, options.precision, options.device)?;
+    let input = Builder::input(INPUT);
+    let features = encoder::features(&mut b, &input, size)?;
+    let logits = decoder::logits(&mut b, &features, size)?;
+    b.outputs("Identity", &[&logits], &[LOGITS], &[]);
+    let shape = [1, 4, height, width];
+    Ok(b.finish(
+        vec![port(INPUT, element::FLOAT, &shape)],
+        vec![port(LOGITS, element::FLOAT, &shape)],
+    ))
 }
 
 /// A picture in windows of [`MULTIPLE`] × [`MULTIPLE`] pixels.

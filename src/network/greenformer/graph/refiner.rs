@@ -1,17 +1,17 @@
 //! The refiner: convolutions at the picture's own size that correct the decoders' logits.
 
 use super::builder::{Builder, Set, Value};
-use super::{ALPHA, FOREGROUND, MULTIPLE, REFINER_SCALE, Size, channel_blocks, channels_last};
+use super::{ALPHA, FOREGROUND, MULTIPLE, REFINER_SCALE, Size, channels_last};
 use crate::network::device::{Device, Precision};
 use crate::network::error::Result;
 use crate::network::greenformer::tensors::{DILATIONS, REFINER};
 
 /// Groups of channels that are normalised together.
-pub const GROUPS: usize = 8;
+pub(in crate::network::greenformer) const GROUPS: usize = 8;
 /// Added to their variance.
-pub const EPSILON: f32 = 1e-5;
+pub(in crate::network::greenformer) const EPSILON: f32 = 1e-5;
 /// What the network was trained to multiply the refinement by.
-pub const GAIN: f32 = 10.0;
+pub(in crate::network::greenformer) const GAIN: f32 = 10.0;
 
 /// Writes the graph's outputs from the `input` `[1, 4, H, W]` and the `logits` `[1, 4, H, W]`, which
 /// are in 32 bits.
@@ -44,9 +44,6 @@ fn delta(b: &mut Builder<'_>, input: &Value, logits: &Value, size: Size) -> Resu
     let coarse = b.node("Sigmoid", &[logits], &[]);
     // [1, 7, H, W]: plate, alpha, foreground
     let x = b.node("Concat", &[&plate, &coarse], &[("axis", Set::Int(1))]);
-    if channel_blocks::on(b.device(), b.precision()) {
-        return channel_blocks::delta(b, &x, size);
-    }
     let x = b.narrow(x);
 
     b.part("refiner.stem");
