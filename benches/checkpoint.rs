@@ -33,6 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use corridorkey::keyer::Pool;
 use corridorkey::network::engine::Engine;
 use corridorkey::network::greenformer::graph::{self, Options};
 use corridorkey::network::greenformer::import::{self, import};
@@ -231,7 +232,7 @@ fn square(
         let engine = build();
         line(&name("session"), engine.built(), None);
         for _ in 0..RUNS {
-            times.push(engine.run(&input, 1.0, &|| false).unwrap().1);
+            times.push(engine.run(&input, 1.0, &Pool::new(0), &|| false).unwrap().1);
         }
     });
     line(&name("frame, the first"), times[0], None);

@@ -15,6 +15,7 @@ mod stage;
 #[path = "support/weights.rs"]
 mod weights;
 
+use corridorkey::keyer::Pool;
 use corridorkey::network::Precision;
 use corridorkey::network::model::Refiner;
 use stage::{STAGE, engine};
@@ -38,7 +39,7 @@ fn growth(side: usize, refiner: Refiner) -> f64 {
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
     let before = status("VmRSS:");
     let engine = engine(side, side, Precision::Fp32, refiner);
-    engine.run(&input, 1.0, &|| false).unwrap();
+    engine.run(&input, 1.0, &Pool::new(0), &|| false).unwrap();
     status("VmHWM:") - before
 }
 

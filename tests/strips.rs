@@ -15,7 +15,7 @@ mod weights;
 
 use std::time::{Duration, Instant};
 
-use corridorkey::keyer::{NetworkInput, Planes, Prediction};
+use corridorkey::keyer::{NetworkInput, Planes, Pool, Prediction};
 use corridorkey::network::model::Refiner;
 use corridorkey::network::options::Options;
 use corridorkey::network::{
@@ -27,7 +27,10 @@ use stage::{STAGE, engine};
 fn both(input: &NetworkInput, precision: Precision, strength: f32) -> [Prediction; 2] {
     [Refiner::Whole, Refiner::Strips].map(|refiner| {
         let engine = engine(input.width, input.height, precision, refiner);
-        engine.run(input, strength, &|| false).unwrap().0
+        engine
+            .run(input, strength, &Pool::new(0), &|| false)
+            .unwrap()
+            .0
     })
 }
 
@@ -91,18 +94,18 @@ fn strips_are_repeated_bit_for_bit_and_left_when_nobody_wants_them() {
     let engine = engine(256, 256, Precision::Fp32, Refiner::Strips);
     let input = bench::picture(256, 256);
     let begun = Instant::now();
-    let first = engine.run(&input, 1.0, &|| false).unwrap().0;
+    let first = engine.run(&input, 1.0, &Pool::new(0), &|| false).unwrap().0;
     let whole = begun.elapsed();
     let begun = Instant::now();
     let stop = || begun.elapsed() > Duration::from_millis(20);
-    let stopped = engine.run(&input, 1.0, &stop);
+    let stopped = engine.run(&input, 1.0, &Pool::new(0), &stop);
     assert_eq!(
         stopped.map(|(prediction, _)| prediction.alpha),
         Err(Error::Aborted)
     );
     assert!(begun.elapsed() < whole, "it was worked to its end");
     // And goes on working.
-    let second = engine.run(&input, 1.0, &|| false).unwrap().0;
+    let second = engine.run(&input, 1.0, &Pool::new(0), &|| false).unwrap().0;
     assert_eq!(first.alpha.data(), second.alpha.data());
     assert_eq!(first.foreground.data(), second.foreground.data());
 }

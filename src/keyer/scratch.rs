@@ -36,7 +36,10 @@ impl Pool {
     }
 
     /// A buffer for a picture. Its values are whatever was in it: write before you read.
-    fn take(&self, size: Size, channels: usize) -> Result<Vec<f32>> {
+    ///
+    /// # Errors
+    /// [`Error::Memory`](super::Error::Memory) when the system does not give so much.
+    pub fn take(&self, size: Size, channels: usize) -> Result<Vec<f32>> {
         let len = size.area() * channels;
         match self.best_fit(len) {
             Some(mut buffer) => {

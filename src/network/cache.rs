@@ -4,6 +4,9 @@
 //! comes after it, so that changing despill or the output view finds its prediction here. The
 //! least recently used go when the budget is full. Two frames that ask for the same prediction at
 //! the same time compute it once.
+//!
+//! The memory of those that go is lent to those that come: getting tens of megabytes from the
+//! system, and giving as many back, takes longer with each frame than filling them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -12,7 +15,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::error::Error;
 use super::{Answer, Control, POLL};
-use crate::keyer::Planes;
+use crate::keyer::{Planes, Pool, Prediction};
 
 /// The cache.
 #[derive(Debug)]
@@ -20,7 +23,13 @@ pub struct PredictionCache {
     state: Mutex<State>,
     changed: Condvar,
     budget: u64,
+    /// Of predictions that had to go.
+    spare: Pool,
 }
+
+/// Memory of predictions that are kept no longer is itself kept up to this part of the budget: two
+/// of 2048 x 2048 pixels by default.
+const SPARE: u64 = 8;
 
 #[derive(Debug, Default)]
 struct State {
@@ -66,7 +75,13 @@ impl PredictionCache {
             state: Mutex::default(),
             changed: Condvar::new(),
             budget,
+            spare: Pool::new(usize::try_from(budget / SPARE).unwrap_or(usize::MAX)),
         }
+    }
+
+    /// Where the planes of new predictions are to come from.
+    pub fn spare(&self) -> &Pool {
+        &self.spare
     }
 
     /// What is kept under `key`.
@@ -79,8 +94,15 @@ impl PredictionCache {
         let mut state = self.state.lock();
         let released = state.insert(key, answer, self.budget);
         drop(state);
-        // Freed without the lock: a prediction has tens of megabytes.
-        drop(released);
+        // Without the lock: what is beyond the bound is freed, and a prediction has tens of megabytes.
+        for entry in released {
+            // Whoever still works with one frees it himself.
+            if let Some(answer) = Arc::into_inner(entry.answer) {
+                let Prediction { alpha, foreground } = answer.prediction;
+                self.spare.give(alpha.into_vec());
+                self.spare.give(foreground.into_vec());
+            }
+        }
     }
 
     /// The prediction of `key`: kept, or computed by somebody right now (then this waits), or
@@ -132,13 +154,15 @@ impl PredictionCache {
         Ok(answer)
     }
 
-    /// Forgets everything and says how many bytes that was.
+    /// Forgets everything and says how many bytes that was, memory that was kept for predictions to
+    /// come aside.
     pub fn purge(&self) -> u64 {
         let mut state = self.state.lock();
         let released = std::mem::take(&mut state.kept);
         let bytes = std::mem::take(&mut state.bytes);
         drop(state);
         drop(released);
+        self.spare.purge();
         bytes
     }
 
@@ -225,7 +249,7 @@ fn size(answer: &Answer) -> u64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::keyer::{Backing, Prediction, Screen};
+    use crate::keyer::{Backing, Prediction, Screen, Size};
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::{Duration, Instant};
 
@@ -280,6 +304,34 @@ mod tests {
         assert_eq!(cache.stats().bytes, 240);
         assert_eq!(cache.purge(), 240);
         assert_eq!((cache.stats().entries, cache.stats().bytes), (0, 0));
+    }
+
+    #[test]
+    fn the_memory_of_those_that_go_is_lent_again_and_bounded() {
+        // Eight predictions, and the memory of one more.
+        let cache = PredictionCache::new(8 * 160);
+        for key in 0..8 {
+            compute(&cache, key, 0.1);
+        }
+        let spare = || cache.spare().idle_bytes();
+        assert_eq!(spare(), 0);
+        let held = cache.get(1).unwrap();
+        for key in [10, 11, 12, 13] {
+            compute(&cache, key, 0.1);
+            assert_eq!(spare(), 160);
+        }
+        // What somebody still looks at is not written over.
+        assert!(cache.get(0).is_none() && cache.get(1).is_some());
+        let foreground = cache.spare().take(Size::new(10, 1), 3).unwrap();
+        assert_eq!((foreground.len(), spare()), (30, 40));
+        for key in 20..28 {
+            compute(&cache, key, 0.2);
+        }
+        assert!(cache.get(1).is_none());
+        assert_eq!(held.prediction.alpha.data(), [0.1; 10]);
+        assert!(spare() <= 160);
+        cache.purge();
+        assert_eq!(spare(), 0);
     }
 
     #[test]

@@ -29,7 +29,7 @@ use super::staging::{Room as _, Set, Staging};
 use super::tiled::{self, Tiled};
 use super::worker::Worker;
 use super::{Control, POLL};
-use crate::keyer::{NetworkInput, Planes, Prediction};
+use crate::keyer::{NetworkInput, Planes, Pool, Prediction, Size};
 
 /// A session that is ready to run.
 #[derive(Debug)]
@@ -166,6 +166,7 @@ impl Engine {
     /// Runs the network and says how long that took, waiting aside.
     ///
     /// The run happens in the session's own thread while this one asks `control` whether to go on.
+    /// The planes of the answer come from `pool`.
     ///
     /// # Errors
     /// [`Error::Aborted`], [`Error::OutOfMemory`], [`Error::Run`], [`Error::NonFinite`],
@@ -174,12 +175,13 @@ impl Engine {
         &self,
         input: &NetworkInput,
         refiner_strength: f32,
+        pool: &Pool,
         control: &dyn Control,
     ) -> Result<(Prediction, Duration)> {
         let (width, height) = (self.key.width, self.key.height);
-        let pixels = width * height;
-        let mut alpha = self.room(pixels)?;
-        let mut foreground = self.room(pixels * 3)?;
+        // The larger first, so that it gets the larger of what there is.
+        let mut foreground = self.room(3, pool)?;
+        let mut alpha = self.room(1, pool)?;
         let failed = |error: ort::Error| failure(&self.model, &self.key, &error, false);
         let staged = self.stage.as_ref().map(|stage| stage.fill(&input.data));
         let mut staged = staged.transpose().map_err(failed)?;
@@ -203,37 +205,31 @@ impl Engine {
                 }
             }
         };
-        let ran = self.worker.run(control, stop, || {
+        // Where the network answers and, if that is not where the answers are to stay, there.
+        let (values, answers, rooms) = match &mut staged {
+            Some(set) => (
+                set.input.values(),
+                [set.alpha.values_mut(), set.foreground.values_mut()],
+                Some([&mut alpha[..], &mut foreground[..]]),
+            ),
+            None => (&input.data[..], [&mut alpha[..], &mut foreground[..]], None),
+        };
+        let work = || {
+            let [alpha, foreground] = answers;
             let session = match network {
                 Network::Whole(session) => session,
-                Network::Tiled(tiled) => {
-                    return tiled.run(keep, input, &mut alpha, &mut foreground);
-                }
+                Network::Tiled(tiled) => return tiled.run(keep, input, alpha, foreground),
                 Network::Refined(refined) => {
                     let orders = Orders {
                         keep,
                         give_back,
                         stop: &stopped,
                     };
-                    return refined.run(
-                        &orders,
-                        input,
-                        refiner_strength,
-                        &mut alpha,
-                        &mut foreground,
-                    );
+                    return refined.run(&orders, input, refiner_strength, alpha, foreground);
                 }
             };
             let shape = |channels| [1, channels, height as i64, width as i64];
             let (four, one, three) = (shape(4), shape(1), shape(3));
-            let (values, alpha, foreground) = match &mut staged {
-                Some(set) => (
-                    set.input.values(),
-                    set.alpha.values_mut(),
-                    set.foreground.values_mut(),
-                ),
-                None => (&input.data[..], &mut alpha[..], &mut foreground[..]),
-            };
             let mut given = vec![Given {
                 name: &self.input,
                 shape: &four,
@@ -260,9 +256,17 @@ impl Engine {
                 },
             ];
             runtime::run(session, keep, &given, &mut wanted)
-        })?;
-        let took = begun.elapsed();
+        };
+        let run = || {
+            let ran = self.worker.run(control, stop, work);
+            (ran, begun.elapsed())
+        };
+        let (ran, took) = match (&self.stage, rooms) {
+            (Some(stage), Some(rooms)) => stage.staging.meanwhile(rooms, run),
+            _ => run(),
+        };
         drop(guard);
+        let ran = ran?;
         ran.map_err(failed)?;
         let finite = match (&self.stage, staged) {
             (Some(stage), Some(set)) => stage.staging.empty(set, &mut alpha, &mut foreground),
@@ -297,19 +301,19 @@ impl Engine {
         ))
     }
 
-    /// Room for an output. The pages are not touched before the network writes them.
-    fn room(&self, values: usize) -> Result<Vec<f32>> {
-        Vec::<f32>::new()
-            .try_reserve_exact(values)
+    /// Room for an output of so many planes, all of which is to be written. Where it is fresh, its
+    /// pages are not touched before.
+    fn room(&self, planes: usize, pool: &Pool) -> Result<Vec<f32>> {
+        let (width, height) = (self.key.width, self.key.height);
+        pool.take(Size::new(width, height), planes)
             .map_err(|error| Error::OutOfMemory {
                 model: self.model.id.clone(),
                 device: "the computer",
-                width: self.key.width,
-                height: self.key.height,
+                width,
+                height,
                 reason: error.to_string(),
                 half: None,
-            })?;
-        Ok(vec![0.0; values])
+            })
     }
 }
 

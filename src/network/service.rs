@@ -360,8 +360,12 @@ impl Service {
         let attempt = || -> Result<(Prediction, f64)> {
             let engine = self.engine(runtime, key, request.model, control)?;
             self.runs.fetch_add(1, Ordering::SeqCst);
-            let (prediction, took) =
-                engine.run(request.input, request.refiner_strength, control)?;
+            let (prediction, took) = engine.run(
+                request.input,
+                request.refiner_strength,
+                self.cache.spare(),
+                control,
+            )?;
             Ok((prediction, took.as_secs_f64() * 1e3))
         };
         match attempt() {

@@ -3,15 +3,18 @@
 //! A GPU fetches and delivers at full speed only what the system never moves. Such memory is dear to
 //! get, so that it is kept with the session, a set for each frame that is worked on at the same
 //! time. Filling a set and emptying it goes on outside the session's turn: while one frame is in the
-//! network, another is on its way in or out.
+//! network, another is on its way in or out. Where the answers are to go, fresh memory is made
+//! ready while the network runs, since the system takes longer to give it than copying takes.
 
 use parking_lot::Mutex;
 use rayon::prelude::*;
 
-/// Threads that copy: a single one does not use up the memory's speed.
-const THREADS: usize = 4;
+/// Threads that copy, at most: a few do not use up the memory's speed.
+const THREADS: usize = 16;
 /// Values that a thread takes at a time.
 const PIECE: usize = 1 << 18;
+/// Values in the smallest page that systems with a GPU have.
+const PAGE: usize = 4096 / size_of::<f32>();
 
 /// Memory of a kind, as a list of numbers.
 pub(super) trait Room: Send {
@@ -98,22 +101,42 @@ impl<M: Room> Staging<M> {
         alpha: &mut [f32],
         foreground: &mut [f32],
     ) -> [bool; 2] {
-        let out = |from: &M, to: &mut [f32]| {
-            let from = from.values();
-            self.pool.install(|| {
-                let pieces = to.par_chunks_mut(PIECE).zip(from.par_chunks(PIECE));
-                pieces
-                    .map(|(to, from)| {
-                        to.copy_from_slice(from);
-                        super::engine::all_finite(to)
-                    })
-                    .reduce(|| true, |a, b| a && b)
-            })
-        };
-        let finite = [out(&set.alpha, alpha), out(&set.foreground, foreground)];
+        let (from_alpha, from_foreground) = (set.alpha.values(), set.foreground.values());
+        let finite = self.pool.install(|| {
+            let alpha = alpha
+                .par_chunks_mut(PIECE)
+                .zip(from_alpha.par_chunks(PIECE));
+            let foreground = foreground
+                .par_chunks_mut(PIECE)
+                .zip(from_foreground.par_chunks(PIECE));
+            // Looked at while it is still in the processor's cache.
+            let alpha = alpha.map(|piece| [copied(piece), true]);
+            let foreground = foreground.map(|piece| [true, copied(piece)]);
+            alpha
+                .chain(foreground)
+                .reduce(|| [true; 2], |a, b| [a[0] && b[0], a[1] && b[1]])
+        });
         self.spare.lock().push(set);
         finite
     }
+
+    /// Does `work` on the calling thread, and meanwhile has the system give the memory of `rooms`,
+    /// whose values are lost: memory that is fresh is only given when it is first written to, page
+    /// by page, and that would be while the answers are copied out.
+    pub(super) fn meanwhile<T>(&self, rooms: [&mut [f32]; 2], work: impl FnOnce() -> T) -> T {
+        self.pool.in_place_scope(|scope| {
+            for piece in rooms.into_iter().flat_map(|room| room.chunks_mut(PIECE)) {
+                scope.spawn(move |_| piece.chunks_mut(PAGE).for_each(|page| page[0] = 0.0));
+            }
+            work()
+        })
+    }
+}
+
+/// Copies a piece and says whether all of its values are numbers.
+fn copied((to, from): (&mut [f32], &[f32])) -> bool {
+    to.copy_from_slice(from);
+    super::engine::all_finite(to)
 }
 
 #[cfg(test)]
@@ -162,6 +185,20 @@ mod tests {
         let (mut alpha, mut foreground) = (vec![0.0; pixels], vec![0.0; 3 * pixels]);
         let finite = staging.empty(set, &mut alpha, &mut foreground);
         assert_eq!(finite, [true, false]);
+    }
+
+    #[test]
+    fn memory_is_made_ready_beside_the_work_and_on_other_threads() {
+        let staging = Staging::new(8, 2, |values| Ok(vec![0.0; values])).unwrap();
+        let (mut alpha, mut foreground) = (vec![7.0; PIECE + 3], vec![7.0; 2 * PAGE + 1]);
+        let caller = std::thread::current().id();
+        let rooms = [&mut alpha[..], &mut foreground[..]];
+        let worked = staging.meanwhile(rooms, || std::thread::current().id());
+        assert_eq!(worked, caller);
+        for room in [&alpha, &foreground] {
+            let mut pages = room.chunks(PAGE);
+            assert!(pages.all(|page| page[0] == 0.0 && page[1..].iter().all(|v| *v == 7.0)));
+        }
     }
 
     #[test]

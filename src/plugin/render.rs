@@ -37,6 +37,7 @@ pub(super) static SCRATCH: LazyLock<Pool> = LazyLock::new(|| {
         *ENLARGED.lock() = None;
         *SPECKS.lock() = None;
         SCRATCH.purge();
+        Service::global().cache().spare().purge();
     });
     Pool::new(512 << 20)
 });
