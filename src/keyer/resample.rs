@@ -16,7 +16,9 @@ mod flow;
 
 use rayon::prelude::*;
 
+use super::error::Result;
 use super::image::{Planes, Size};
+use super::scratch::Pool;
 
 pub(super) use flow::Flow;
 
@@ -28,6 +30,9 @@ pub enum Kernel {
     /// Lanczos of order 4, not antialiased.
     Lanczos4,
 }
+
+/// Results of an axis whose weights one task finds, at least.
+const RESULTS: usize = 128;
 
 /// The weights of one axis: every result is a sum over `taps` neighbours from `starts[i]` on.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,10 +50,15 @@ impl Axis {
     /// When one of them is 0.
     pub fn new(kernel: Kernel, input: usize, output: usize) -> Self {
         assert!(input > 0 && output > 0, "an axis has at least one value");
-        let tap_lists: Vec<(usize, Vec<f64>)> = match kernel {
-            Kernel::Triangle => (0..output).map(|i| triangle(input, output, i)).collect(),
-            Kernel::Lanczos4 => (0..output).map(|i| lanczos4(input, output, i)).collect(),
-        };
+        // In parallel: a large plate's two axes have thousands of results with sixteen sines each.
+        let tap_lists: Vec<(usize, Vec<f64>)> = (0..output)
+            .into_par_iter()
+            .with_min_len(RESULTS)
+            .map(|index| match kernel {
+                Kernel::Triangle => triangle(input, output, index),
+                Kernel::Lanczos4 => lanczos4(input, output, index),
+            })
+            .collect();
         let taps = tap_lists
             .iter()
             .map(|(_, weights)| weights.len())
@@ -354,7 +364,11 @@ pub fn resize_into(planes: &Planes, out: &mut Planes, kernel: Kernel) {
 }
 
 /// As [`resize_into`] for a picture that becomes larger, with something done to every value of the
-/// result: across first, since there are few rows yet, and then down.
+/// result: across first, since there are few rows yet, and then down. What lies between is lent by
+/// `pool`.
+///
+/// # Errors
+/// When memory is short.
 ///
 /// # Panics
 /// As [`resize_into`].
@@ -362,10 +376,12 @@ pub(super) fn enlarge_into(
     planes: &Planes,
     out: &mut Planes,
     kernel: Kernel,
+    pool: &Pool,
     finish: impl Fn(f32) -> f32 + Sync,
-) {
+) -> Result<()> {
     let (from, to) = (planes.size(), out.size());
-    let wide = resize(planes, Size::new(to.width, from.height), kernel);
+    let mut wide = pool.planes(to.width, from.height, planes.channels())?;
+    resize_into(planes, &mut wide, kernel);
     let resampler = Resampler::new(kernel, wide.size(), to);
     for channel in 0..planes.channels() {
         let source = Source::plane(&wide, channel);
@@ -377,6 +393,7 @@ pub(super) fn enlarge_into(
                 row.iter_mut().for_each(|value| *value = finish(*value));
             });
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -92,10 +92,21 @@ impl<'a> Target<'a> {
 
 /// A part of the work: what is made of some of the plate's rows.
 struct Band<'a> {
-    flows: Vec<(Flow<'a, 3>, Range<usize>)>,
+    parts: Vec<Part<'a>>,
     samples: Option<SampleRows<'a>>,
     /// The plate's rows that no other band samples.
     own: Range<usize>,
+}
+
+/// A band of a target.
+struct Part<'a> {
+    resampler: &'a Resampler,
+    /// Rows of the result, and where they go.
+    rows: Range<usize>,
+    out: [&'a mut [f32]; 3],
+    stride: usize,
+    /// The plate's rows that they are made of.
+    needed: Range<usize>,
 }
 
 /// Reads a plate once and makes the targets of it, and its samples. Says whether it has light
@@ -135,21 +146,23 @@ fn bands<'a>(
         .map(|band| {
             let part = |rows: usize| cut(rows, band)..cut(rows, band + 1);
             let own = part(size.height);
-            let flows = targets.iter_mut().map(|target| {
+            let parts = targets.iter_mut().map(|target| {
                 let rows = part(target.resampler.height());
                 let out = target.out.each_mut().map(|out| {
                     let (here, rest) = std::mem::take(out).split_at_mut(rows.len() * target.stride);
                     *out = rest;
                     here
                 });
-                let needed = target.resampler.source_rows(rows.clone());
-                (
-                    Flow::new(target.resampler, rows, out, target.stride),
-                    needed,
-                )
+                Part {
+                    resampler: target.resampler,
+                    needed: target.resampler.source_rows(rows.clone()),
+                    rows,
+                    out,
+                    stride: target.stride,
+                }
             });
             Band {
-                flows: flows.collect(),
+                parts: parts.collect(),
                 samples: samples.as_mut().map(|samples| samples.split_off(own.end)),
                 own,
             }
@@ -164,7 +177,7 @@ impl Band<'_> {
         let mut rgb = [0, 1, 2].map(|_| vec![0.0_f32; width]);
         let mut beyond = false;
         let wanted = |rows: &Range<usize>| (rows.start, rows.end);
-        let needed = self.flows.iter().map(|(_, rows)| rows);
+        let needed = self.parts.iter().map(|part| &part.needed);
         let sampled = self.samples.as_ref().map(|_| &self.own);
         let (first, last) = needed
             .chain(sampled)
@@ -173,6 +186,15 @@ impl Band<'_> {
             .fold((usize::MAX, 0), |(first, last), (from, to)| {
                 (first.min(from), last.max(to))
             });
+        // Made here and not beside the bands: a thread's next band has the memory of its last, which
+        // the system need not give anew.
+        let parts = self.parts.into_iter();
+        let mut flows: Vec<(Flow<'_, 3>, Range<usize>)> = parts
+            .map(|part| {
+                let flow = Flow::new(part.resampler, part.rows, part.out, part.stride);
+                (flow, part.needed)
+            })
+            .collect();
         for y in first..last {
             plate.read(y, 0, rgb.each_mut().map(Vec::as_mut_slice));
             if encoding != held {
@@ -182,7 +204,7 @@ impl Band<'_> {
                 row.iter_mut().for_each(|value| *value = finite(*value));
             }
             let source = rgb.each_ref().map(Vec::as_slice);
-            for (flow, rows) in &mut self.flows {
+            for (flow, rows) in &mut flows {
                 if rows.contains(&y) {
                     flow.take(y, source, |row| light.row_to_srgb(row));
                 }

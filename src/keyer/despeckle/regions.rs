@@ -1,5 +1,7 @@
 //! The same clean-up on small maps: what a hint's core is.
 
+use rayon::prelude::*;
+
 use super::bitmap::{Bitmap, Ellipse};
 use super::islands;
 use crate::keyer::image::Planes;
@@ -31,16 +33,17 @@ pub(in crate::keyer) fn core(map: &Planes, how: &Core) -> Planes {
     // What grows is the outside.
     let outside = outside.dilated(&Ellipse::new(how.radius, how.radius));
     let mut out = Planes::new(width, height, 1);
-    for y in 0..height {
+    let rows = out.data_mut().par_chunks_exact_mut(width.max(1));
+    rows.enumerate().for_each(|(y, row)| {
         let bits = outside.row(y);
-        for (x, value) in out.row_mut(0, y).iter_mut().enumerate() {
+        for (x, value) in row.iter_mut().enumerate() {
             *value = if bits[x / 64] >> (x % 64) & 1 == 0 {
                 1.0
             } else {
                 0.0
             };
         }
-    }
+    });
     out
 }
 

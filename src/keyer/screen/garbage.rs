@@ -131,44 +131,51 @@ impl Line {
 
 /// Closes islands that touch the upper edge and not the lower while a larger one remains.
 fn cut_rigs(open: &mut [bool], width: usize, height: usize) {
-    let mut islands: Vec<Vec<usize>> = Vec::new();
-    let mut seen = vec![false; open.len()];
-    for start in 0..open.len() {
-        if !open[start] || seen[start] {
+    if !open[..width].contains(&true) {
+        return;
+    }
+    // What is left to visit, with a closed column at the right and a closed row above and below, so
+    // that every place has four neighbours.
+    let stride = width + 1;
+    let mut left = vec![false; stride * (height + 2)];
+    let rows = left[stride..].chunks_exact_mut(stride);
+    for (left, open) in rows.zip(open.chunks_exact(width)) {
+        left[..width].copy_from_slice(open);
+    }
+    let (first_row, last_row) = (stride..2 * stride, height * stride..(height + 1) * stride);
+    let mut rigs: Vec<Vec<usize>> = Vec::new();
+    let mut largest = 0;
+    let mut island = Vec::new();
+    // From the upper edge on, so that the rest of the places are of no rig.
+    for start in stride..(height + 1) * stride {
+        if !left[start] {
             continue;
         }
-        let mut island = vec![start];
-        seen[start] = true;
+        island.clear();
+        island.push(start);
+        left[start] = false;
         let mut next = 0;
         while next < island.len() {
-            let (x, y) = (island[next] % width, island[next] / width);
+            let place = island[next];
             next += 1;
-            for near in [
-                (x > 0).then(|| y * width + x - 1),
-                (x + 1 < width).then(|| y * width + x + 1),
-                (y > 0).then(|| (y - 1) * width + x),
-                (y + 1 < height).then(|| (y + 1) * width + x),
-            ]
-            .into_iter()
-            .flatten()
-            {
-                if open[near] && !seen[near] {
-                    seen[near] = true;
+            for near in [place - 1, place + 1, place - stride, place + stride] {
+                if left[near] {
+                    left[near] = false;
                     island.push(near);
                 }
             }
         }
-        islands.push(island);
+        let touches = |row: &std::ops::Range<usize>| island.iter().any(|place| row.contains(place));
+        if first_row.contains(&start) && !touches(&last_row) {
+            rigs.push(std::mem::take(&mut island));
+        } else {
+            largest = largest.max(island.len());
+        }
     }
-    let is_rig = |island: &Vec<usize>| {
-        island.iter().any(|place| *place < width)
-            && !island.iter().any(|place| *place >= (height - 1) * width)
-    };
-    let (rigs, others): (Vec<_>, Vec<_>) = islands.into_iter().partition(is_rig);
-    let largest = others.iter().map(Vec::len).max().unwrap_or(0);
     for rig in rigs.iter().filter(|rig| rig.len() < largest) {
         for place in rig {
-            open[*place] = false;
+            let (x, y) = (place % stride, place / stride - 1);
+            open[y * width + x] = false;
         }
     }
 }

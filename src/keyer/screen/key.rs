@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::super::despeckle::regions::{self, Core};
 use super::super::error::Result;
-use super::super::image::{Planes, Size};
-use super::super::resample::{Kernel, enlarge_into, resize};
+use super::super::image::Size;
+use super::super::resample::{Kernel, enlarge_into, resize_into};
 use super::super::scratch::{Lease, Pool};
 use super::super::settings::Screen;
 use super::plate::Model;
@@ -41,9 +41,10 @@ pub fn hint_from_screen<'p>(look: &Look<'_>, screen: Screen, pool: &'p Pool) -> 
         return Ok(hint);
     };
     let size = small.picture.size();
-    let around = Model::fit(&small, &typical).colours;
-    let around = resize(&around, size, Kernel::Triangle);
-    let mut subject = Planes::new(size.width, size.height, 1);
+    let fitted = Model::fit(&small, &typical).colours;
+    let mut around = pool.planes(size.width, size.height, 3)?;
+    resize_into(&fitted, &mut around, Kernel::Triangle);
+    let mut subject = pool.planes(size.width, size.height, 1)?;
     subject
         .data_mut()
         .par_chunks_exact_mut(size.width)
@@ -72,8 +73,7 @@ pub fn hint_from_screen<'p>(look: &Look<'_>, screen: Screen, pool: &'p Pool) -> 
     };
     let core = regions::core(&subject, &how);
     let soft = blurred(&core, (0.8 * unit).round() as usize);
-    enlarge_into(&soft, &mut hint, Kernel::Triangle, |value| {
-        value.clamp(0.0, 1.0)
-    });
+    let limited = |value: f32| value.clamp(0.0, 1.0);
+    enlarge_into(&soft, &mut hint, Kernel::Triangle, pool, limited)?;
     Ok(hint)
 }

@@ -37,6 +37,8 @@ pub use plate::{ScreenPlate, screen_plate};
 const LONG: usize = 480;
 /// Channels darker than this are noise: purity is measured against at least so much.
 const DARK: f32 = 0.08;
+/// Values that one task works on.
+const CHUNK: usize = 1 << 13;
 /// From this purity on a pixel may be screen.
 const PURE: f32 = 0.10;
 
@@ -97,8 +99,8 @@ impl Overview {
         let mut picture = picture;
         picture
             .data_mut()
-            .iter_mut()
-            .for_each(|value| *value = unit(*value));
+            .par_chunks_mut(CHUNK)
+            .for_each(|values| values.iter_mut().for_each(|value| *value = unit(*value)));
         Self {
             picture,
             size,
@@ -190,15 +192,10 @@ impl<'a> Small<'a> {
             .is_none_or(|taken| taken.data()[index] < 0.5)
     }
 
-    /// What is screen for certain, held against what most of the screen has.
-    fn certain(&self, typical: &Typical) -> Vec<bool> {
-        let measures = self.purity.data().iter().zip(self.excess.data());
-        measures
-            .enumerate()
-            .map(|(index, (purity, excess))| {
-                *purity > 0.6 * typical.purity && *excess > 0.4 * typical.excess && self.free(index)
-            })
-            .collect()
+    /// Whether a pixel is screen for certain, held against what most of the screen has.
+    fn is_certain(&self, typical: &Typical, index: usize) -> bool {
+        let (purity, excess) = (self.purity.data()[index], self.excess.data()[index]);
+        purity > 0.6 * typical.purity && excess > 0.4 * typical.excess && self.free(index)
     }
 }
 
@@ -334,6 +331,8 @@ impl Typical {
         }
         let (purity, excess) = (small.purity.data(), small.excess.data());
         let mut pure: Vec<usize> = (0..purity.len())
+            .into_par_iter()
+            .with_min_len(CHUNK)
             .filter(|index| purity[*index] > PURE && small.free(*index))
             .collect();
         if pure.is_empty() || pure.len() * 500 < purity.len() {
@@ -358,10 +357,40 @@ impl Typical {
 }
 
 /// The value that `part` of a hundred of those at some places do not exceed. There is at least one.
+///
+/// All are counted in parallel, by what they are about, and only those that are about the one
+/// wanted are put in order.
 fn ranked(values: &[f32], places: &[usize], part: usize) -> f32 {
-    let mut values: Vec<f32> = places.iter().map(|place| values[*place]).collect();
-    let rank = (values.len() - 1) * part / 100;
-    *values.select_nth_unstable_by(rank, f32::total_cmp).1
+    const STEPS: usize = 1024;
+    // Never falls as the value rises. None of them is no number.
+    let step = |place: &usize| ((values[*place] * STEPS as f32) as usize).min(STEPS - 1);
+    let counts = places
+        .par_chunks(CHUNK)
+        .map(|places| {
+            let mut counts = vec![0_usize; STEPS];
+            places.iter().for_each(|place| counts[step(place)] += 1);
+            counts
+        })
+        .reduce(
+            || vec![0; STEPS],
+            |mut counts, more| {
+                counts.iter_mut().zip(more).for_each(|(sum, n)| *sum += n);
+                counts
+            },
+        );
+    let mut rank = (places.len() - 1) * part / 100;
+    let mut wanted = 0;
+    while rank >= counts[wanted] {
+        rank -= counts[wanted];
+        wanted += 1;
+    }
+    let mut near: Vec<f32> = places
+        .par_iter()
+        .with_min_len(CHUNK)
+        .filter(|place| step(place) == wanted)
+        .map(|place| values[*place])
+        .collect();
+    *near.select_nth_unstable_by(rank, f32::total_cmp).1
 }
 
 /// Three box blurs of a radius in both directions, the border repeated: nearly a Gaussian. One
@@ -412,6 +441,21 @@ mod tests {
     use super::*;
 
     static POOL: Pool = Pool::new(1 << 24);
+
+    #[test]
+    fn a_rank_is_that_of_all_in_order() {
+        let value = |i: usize| ((i * 7919) % 10_007) as f32 / 9000.0 - 0.05;
+        let values: Vec<f32> = (0..40_000).map(value).collect();
+        for step in [1, 3, 39_999] {
+            let places: Vec<usize> = (0..values.len()).step_by(step).collect();
+            let mut sorted: Vec<f32> = places.iter().map(|place| values[*place]).collect();
+            sorted.sort_by(f32::total_cmp);
+            for part in [0, 3, 50, 95, 100] {
+                let wanted = sorted[(sorted.len() - 1) * part / 100];
+                assert_eq!(ranked(&values, &places, part), wanted, "{step} {part}");
+            }
+        }
+    }
 
     fn seen(plate: &Planes, light: Light) -> Overview {
         Overview::new(plate, light).unwrap()

@@ -8,6 +8,8 @@
 //! result never leaves the range of what was seen. All of it depends on the whole plate alone, not
 //! on windows; a proxy is brought to the same grid.
 
+use rayon::prelude::*;
+
 use super::super::colour::srgb::{self, Negative};
 use super::super::error::Result;
 use super::super::image::{Planes, Size};
@@ -100,7 +102,11 @@ impl Model {
             }
             return Self { colours };
         }
-        let range = [0, 1, 2].map(|channel| cells.range(channel));
+        let mut range = [(0.0, 0.0); 3];
+        range
+            .par_iter_mut()
+            .enumerate()
+            .for_each(|(channel, range)| *range = cells.range(channel));
         let surface = cells.surface();
         let mut colours = cells.with_detail(&surface);
         for (channel, (least, most)) in range.into_iter().enumerate() {
@@ -117,17 +123,25 @@ impl Cells {
         let from = small.picture.size();
         let factor = from.long().div_ceil(GRID).max(1);
         let size = Size::new(from.width.div_ceil(factor), from.height.div_ceil(factor));
-        let certain = small.certain(typical);
-        let mut parts = Planes::new(from.width, from.height, 4);
-        for channel in 0..3 {
-            let values = small.picture.plane(channel).iter().zip(&certain);
-            for (part, (value, certain)) in parts.plane_mut(channel).iter_mut().zip(values) {
-                *part = if *certain { *value } else { 0.0 };
-            }
-        }
-        for (part, certain) in parts.plane_mut(3).iter_mut().zip(&certain) {
-            *part = if *certain { 1.0 } else { 0.0 };
-        }
+        let width = from.width;
+        let mut parts = Planes::new(width, from.height, 4);
+        let [red, green, blue, covered] = parts.planes_mut();
+        red.par_chunks_exact_mut(width)
+            .zip(green.par_chunks_exact_mut(width))
+            .zip(blue.par_chunks_exact_mut(width))
+            .zip(covered.par_chunks_exact_mut(width))
+            .enumerate()
+            .for_each(|(y, (((red, green), blue), covered))| {
+                let colours = [0, 1, 2].map(|channel| small.picture.row(channel, y));
+                for (x, covered) in covered.iter_mut().enumerate() {
+                    if small.is_certain(typical, y * width + x) {
+                        red[x] = colours[0][x];
+                        green[x] = colours[1][x];
+                        blue[x] = colours[2][x];
+                        *covered = 1.0;
+                    }
+                }
+            });
         let parts = resize(&parts, size, Kernel::Triangle);
         let weights: Vec<f32> = parts
             .plane(3)
@@ -172,16 +186,18 @@ impl Cells {
     /// The surface of second order through the cells; what is far off it loses its weight.
     fn surface(&mut self) -> [[f64; TERMS]; 3] {
         let whole = self.weights.clone();
+        let terms: Vec<[f64; TERMS]> = (0..whole.len()).map(|cell| self.terms(cell)).collect();
         let mut surface = [[0.0; TERMS]; 3];
         for _ in 0..5 {
-            surface = self.least_squares();
-            let off: Vec<f32> = (0..whole.len())
-                .map(|cell| {
-                    let fitted = self.at(&surface, cell);
-                    let seen = pixel(&self.colours, cell);
-                    (0..3).fold(0.0_f32, |most, c| most.max((fitted[c] - seen[c]).abs()))
-                })
-                .collect();
+            surface = self.least_squares(&terms);
+            let mut off = vec![0.0; whole.len()];
+            let one = |(cell, off): (usize, &mut f32)| {
+                let fitted = at(&surface, &terms[cell]);
+                let seen = pixel(&self.colours, cell);
+                *off = (0..3).fold(0.0_f32, |most, c| most.max((fitted[c] - seen[c]).abs()));
+            };
+            let cells = off.par_iter_mut().enumerate();
+            cells.with_min_len(CELLS).for_each(one);
             let mut known: Vec<f32> = off
                 .iter()
                 .zip(&whole)
@@ -208,29 +224,21 @@ impl Cells {
         let around = blurred(&weights, radius);
         let mut out = Planes::new(width, height, 3);
         let surface: Vec<[f32; 3]> = (0..self.weights.len())
-            .map(|cell| self.at(surface, cell))
+            .map(|cell| at(surface, &self.terms(cell)))
             .collect();
-        for channel in 0..3 {
+        let planes = out.data_mut().par_chunks_exact_mut(surface.len());
+        planes.enumerate().for_each(|(channel, out)| {
             let fitted: Vec<f32> = surface.iter().map(|colour| colour[channel]).collect();
             let rest = (0..fitted.len())
                 .map(|cell| (self.colours.plane(channel)[cell] - fitted[cell]) * self.weights[cell])
                 .collect();
             let rest = blurred(&Planes::of_exact(width, height, 1, rest), radius);
-            for (cell, out) in out.plane_mut(channel).iter_mut().enumerate() {
+            for (cell, out) in out.iter_mut().enumerate() {
                 // A little of nothing everywhere, which decides where the screen was not seen.
                 *out = fitted[cell] + rest.data()[cell] / (around.data()[cell] + 0.05);
             }
-        }
+        });
         out
-    }
-
-    /// The surface's colour in a cell.
-    fn at(&self, surface: &[[f64; TERMS]; 3], cell: usize) -> [f32; 3] {
-        let terms = self.terms(cell);
-        surface.map(|of| {
-            let value: f64 = of.iter().zip(&terms).map(|(of, term)| of * term).sum();
-            value as f32
-        })
     }
 
     /// 1, u, v, u², uv, v² with u and v from -1 to 1 over the picture, the squares less their means.
@@ -241,21 +249,26 @@ impl Cells {
         [1.0, u, v, u * u - 1.0 / 3.0, u * v, v * v - 1.0 / 3.0]
     }
 
-    /// The surface that is nearest to the cells, for each channel.
-    fn least_squares(&self) -> [[f64; TERMS]; 3] {
+    /// The surface that is nearest to the cells, for each channel; `terms` are those of each cell.
+    fn least_squares(&self, terms: &[[f64; TERMS]]) -> [[f64; TERMS]; 3] {
         // What the three have in common, and their right sides in the last columns.
+        // Each of its rows is summed up by itself, from the first cell to the last.
         let mut matrix = [[0.0; TERMS + 3]; TERMS];
-        let mut total = 0.0;
-        for (cell, weight) in self.weights.iter().enumerate().filter(|(_, w)| **w > 0.0) {
-            let (terms, weight) = (self.terms(cell), f64::from(*weight));
-            let values = pixel(&self.colours, cell).map(f64::from);
-            for (row, a) in matrix.iter_mut().zip(&terms) {
+        let seen = || {
+            let cells = self.weights.iter().enumerate().filter(|(_, w)| **w > 0.0);
+            cells.map(|(cell, weight)| (cell, f64::from(*weight)))
+        };
+        matrix.par_iter_mut().enumerate().for_each(|(term, row)| {
+            for (cell, weight) in seen() {
+                let terms = &terms[cell];
+                let values = pixel(&self.colours, cell).map(f64::from);
+                let weighted = weight * terms[term];
                 for (sum, b) in row.iter_mut().zip(terms.iter().chain(&values)) {
-                    *sum += weight * a * b;
+                    *sum += weighted * b;
                 }
             }
-            total += weight;
-        }
+        });
+        let total: f64 = seen().fold(0.0, |total, (_, weight)| total + weight);
         // A little resistance to slopes, and more to bends, keeps a corner of screen from making a
         // steep surface of its noise.
         for (term, row) in matrix.iter_mut().enumerate() {
@@ -274,6 +287,16 @@ impl Cells {
 
 /// Terms of the surface.
 const TERMS: usize = 6;
+/// Cells that one task works on, at least.
+const CELLS: usize = 512;
+
+/// The surface's colour in a cell of these terms.
+fn at(surface: &[[f64; TERMS]; 3], terms: &[f64; TERMS]) -> [f32; 3] {
+    surface.map(|of| {
+        let value: f64 = of.iter().zip(terms).map(|(of, term)| of * term).sum();
+        value as f32
+    })
+}
 
 /// Solves a positive system, its right side in the last column.
 fn solved(mut m: [[f64; TERMS + 1]; TERMS]) -> [f64; TERMS] {
