@@ -1,4 +1,6 @@
-//! Islands of a bitmap: runs of ones that touch, also at corners, and how large they are.
+//! Islands of a bitmap: runs of ones that touch, also at corners.
+
+use std::ops::Range;
 
 use super::bitmap::Bitmap;
 
@@ -10,38 +12,80 @@ struct Run {
     end: u32,
     /// Another run of the same island, or itself for the one that stands for all.
     parent: u32,
-    /// The island's pixels, kept by the run that stands for it.
-    area: u32,
+}
+
+/// The islands (8-connected) of a bitmap. Each is known by the number of its first run.
+#[derive(Debug)]
+pub(super) struct Islands {
+    runs: Vec<Run>,
+    /// Where each row's runs begin, and where the last row's end.
+    rows: Vec<usize>,
 }
 
 /// Removes every island (8-connected) that has fewer than `least` pixels.
 pub(super) fn remove_small(bitmap: &mut Bitmap, least: f64) {
-    let mut runs: Vec<Run> = Vec::new();
-    // Where each row's runs begin.
-    let mut rows = Vec::with_capacity(bitmap.height() + 1);
-    let mut above = 0..0;
-    for y in 0..bitmap.height() {
-        let first = runs.len();
-        rows.push(first);
-        find_runs(bitmap.row(y), &mut runs);
-        let row = first..runs.len();
-        join(&mut runs, above, row.clone());
-        above = row;
-    }
-    rows.push(runs.len());
+    let islands = Islands::of(bitmap);
+    let areas = islands.sums(|_, _, columns| columns.len() as f64);
+    islands.clear(bitmap, |island| areas[island] < least);
+}
 
-    for index in 0..runs.len() {
-        let root = find(&mut runs, index);
-        if root != index {
-            runs[root].area += runs[index].area;
-            runs[index].area = 0;
+impl Islands {
+    /// Finds them.
+    pub(super) fn of(bitmap: &Bitmap) -> Self {
+        let mut runs: Vec<Run> = Vec::new();
+        let mut rows = Vec::with_capacity(bitmap.height() + 1);
+        let mut above = 0..0;
+        for y in 0..bitmap.height() {
+            let first = runs.len();
+            rows.push(first);
+            find_runs(bitmap.row(y), &mut runs);
+            let row = first..runs.len();
+            join(&mut runs, above, row.clone());
+            above = row;
         }
+        rows.push(runs.len());
+        // A run's parent comes before it: what the parent stands under is settled already.
+        for index in 0..runs.len() {
+            let parent = runs[index].parent as usize;
+            runs[index].parent = runs[parent].parent;
+        }
+        Self { runs, rows }
     }
-    for (y, row) in rows.windows(2).enumerate() {
-        for index in row[0]..row[1] {
-            let root = find(&mut runs, index);
-            if f64::from(runs[root].area) < least {
-                bitmap.clear(y, runs[index].start as usize, runs[index].end as usize);
+
+    /// Every run: its island, its row and its columns.
+    fn each(&self) -> impl Iterator<Item = (usize, usize, Range<usize>)> {
+        self.rows.windows(2).enumerate().flat_map(|(y, row)| {
+            self.runs[row[0]..row[1]].iter().map(move |run| {
+                let columns = run.start as usize..run.end as usize;
+                (run.parent as usize, y, columns)
+            })
+        })
+    }
+
+    /// What `of_run(island, row, columns)` gives for the runs of each island, added up from the top.
+    /// What stands at a number that is no island's is 0.
+    pub(super) fn sums(&self, of_run: impl Fn(usize, usize, Range<usize>) -> f64) -> Vec<f64> {
+        let mut sums = vec![0.0; self.runs.len()];
+        for (island, y, columns) in self.each() {
+            sums[island] += of_run(island, y, columns);
+        }
+        sums
+    }
+
+    /// Which islands have a pixel in common with a bitmap of the same size.
+    pub(super) fn meeting(&self, other: &Bitmap) -> Vec<bool> {
+        let mut meeting = vec![false; self.runs.len()];
+        for (island, y, columns) in self.each() {
+            meeting[island] = meeting[island] || other.any(y, columns);
+        }
+        meeting
+    }
+
+    /// Clears the islands that are `gone` in the bitmap that they were found in.
+    pub(super) fn clear(&self, bitmap: &mut Bitmap, gone: impl Fn(usize) -> bool) {
+        for (island, y, columns) in self.each() {
+            if gone(island) {
+                bitmap.clear(y, columns);
             }
         }
     }
@@ -56,7 +100,6 @@ fn find_runs(row: &[u64], runs: &mut Vec<Run>) {
             start,
             end,
             parent: index,
-            area: end - start,
         });
     };
     for (number, word) in row.iter().enumerate() {
@@ -92,7 +135,7 @@ fn find_runs(row: &[u64], runs: &mut Vec<Run>) {
 }
 
 /// Joins the runs of a row with those of the row above that they touch.
-fn join(runs: &mut [Run], above: std::ops::Range<usize>, row: std::ops::Range<usize>) {
+fn join(runs: &mut [Run], above: Range<usize>, row: Range<usize>) {
     let (mut a, mut b) = (above.start, row.start);
     while a < above.end && b < row.end {
         // Half open ends: `<=` lets corners touch.

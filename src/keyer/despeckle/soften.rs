@@ -62,6 +62,35 @@ enum Uniform {
     Edge,
 }
 
+/// What the rows around a row have in each column.
+#[derive(Default)]
+struct Around {
+    /// Something is set.
+    any: Vec<u64>,
+    /// Something is not.
+    missing: Vec<u64>,
+}
+
+impl Around {
+    fn look<'a>(&mut self, rows: impl Iterator<Item = (&'a [u64], u32)>) {
+        self.any.clear();
+        for (row, _) in rows {
+            if self.any.is_empty() {
+                self.any.extend_from_slice(row);
+                self.missing.clear();
+                self.missing.extend(row.iter().map(|word| !word));
+                continue;
+            }
+            for (any, word) in self.any.iter_mut().zip(row) {
+                *any |= word;
+            }
+            for (missing, word) in self.missing.iter_mut().zip(row) {
+                *missing |= !word;
+            }
+        }
+    }
+}
+
 /// A bitmap with soft edges, computed row by row when somebody wants the row. Where the edges run
 /// is found once.
 #[derive(Debug, Clone)]
@@ -85,10 +114,10 @@ impl Soft {
         let mut blocks = vec![Uniform::Edge; words * soft.bitmap.height()];
         if words > 0 {
             let rows = blocks.par_chunks_exact_mut(words).enumerate();
-            rows.for_each(|(y, blocks)| {
-                let rows = soft.rows(y);
+            rows.for_each_init(Around::default, |around, (y, blocks)| {
+                around.look(soft.rows(y));
                 for (word, block) in blocks.iter_mut().enumerate() {
-                    *block = soft.uniform(&rows, word);
+                    *block = soft.uniform(around, word);
                 }
             });
         }
@@ -102,15 +131,13 @@ impl Soft {
     }
 
     /// The rows that row `y` is made of, and their weights.
-    fn rows(&self, y: usize) -> Vec<(&[u64], u32)> {
+    fn rows(&self, y: usize) -> impl Iterator<Item = (&[u64], u32)> {
         let reach = self.down.radius() as isize;
-        (-reach..=reach)
-            .map(|dy| {
-                let weight = self.down.0[dy.unsigned_abs()];
-                let y = mirror(y as isize + dy, self.bitmap.height());
-                (self.bitmap.row(y), u32::from(weight))
-            })
-            .collect()
+        (-reach..=reach).map(move |dy| {
+            let weight = self.down.0[dy.unsigned_abs()];
+            let y = mirror(y as isize + dy, self.bitmap.height());
+            (self.bitmap.row(y), u32::from(weight))
+        })
     }
 
     /// Multiplies `values`, which stand at the columns from `x0` on in row `y`, by the softened
@@ -142,7 +169,7 @@ impl Soft {
                 Uniform::Clear => out.fill(0.0),
                 Uniform::Edge => {
                     if rows.is_empty() {
-                        rows = self.rows(y);
+                        rows = self.rows(y).collect();
                     }
                     fetch(columns, out);
                     self.edge(&rows, x, out);
@@ -152,10 +179,10 @@ impl Soft {
         }
     }
 
-    /// Looks at a word of every row and at the bits beside it that the kernel reaches. Beyond the
+    /// Looks at a word of all the rows and at the bits beside it that the kernel reaches. Beyond the
     /// picture's sides stands the mirror image of what is looked at anyway, as long as the picture
     /// is wider than the kernel; narrower ones are always an edge.
-    fn uniform(&self, rows: &[(&[u64], u32)], word: usize) -> Uniform {
+    fn uniform(&self, around: &Around, word: usize) -> Uniform {
         let radius = self.across.radius();
         let width = self.bitmap.width();
         if width <= radius || width - (word * BLOCK).min(width) <= radius {
@@ -173,14 +200,12 @@ impl Soft {
         } else {
             beside(radius).reverse_bits()
         };
-        let (mut any, mut missing) = (0, 0);
-        for (row, _) in rows {
-            let here = row[word];
-            let before = if left == 0 { 0 } else { row[word - 1] };
-            let after = if right == 0 { 0 } else { row[word + 1] };
-            any |= (here & mine) | (before & left) | (after & right);
-            missing |= (!here & mine) | (!before & left) | (!after & right);
-        }
+        let gather = |words: &[u64]| {
+            let before = if left == 0 { 0 } else { words[word - 1] };
+            let after = if right == 0 { 0 } else { words[word + 1] };
+            (words[word] & mine) | (before & left) | (after & right)
+        };
+        let (any, missing) = (gather(&around.any), gather(&around.missing));
         match (any, missing) {
             (0, _) => Uniform::Clear,
             (_, 0) => Uniform::Solid,
