@@ -297,26 +297,39 @@ fn frame(size: Size) {
     }
 
     let mut matte = prediction.alpha.clone();
-    let time = measure(|| {
-        let row = |y: usize| prediction.alpha.row(0, y);
-        let clean_up = CleanUp::of_area(400);
-        let mask = Mask::new(size.width, size.height, row, &clean_up, PixelScale::ONE);
-        for y in 0..size.height {
-            let row = matte.row_mut(0, y);
-            row.copy_from_slice(prediction.alpha.row(0, y));
-            mask.apply(y, 0, row);
-        }
-        black_box(&matte);
-    });
+    let row = |y: usize| prediction.alpha.row(0, y);
+    let (Size { width, height }, one) = (size, PixelScale::ONE);
+    let clean_up = CleanUp::of_area(400);
+    let mut despeckle = |stage: &str, plain, find: &dyn Fn() -> Mask| {
+        let time = measure(|| {
+            let mask = find();
+            for y in 0..size.height {
+                let row = matte.row_mut(0, y);
+                row.copy_from_slice(prediction.alpha.row(0, y));
+                mask.apply(y, 0, row);
+            }
+            black_box(&matte);
+        });
+        report(&name(stage), pixels, &time, plain);
+        let time = measure(|| {
+            black_box(find());
+        });
+        report(
+            &name(&format!("{stage}, without its rows")),
+            pixels,
+            &time,
+            None,
+        );
+    };
     let plain = plain_of(&mut || {
         black_box(plain::despeckle(&small.alpha, 400));
     });
-    report(
-        &name("despeckle alone (its rows on one thread)"),
-        pixels,
-        &time,
-        plain,
-    );
+    despeckle("despeckle (its rows on one thread)", plain, &|| {
+        Mask::new(width, height, row, &clean_up, one)
+    });
+    despeckle("despeckle, islands", None, &|| {
+        Mask::without_lone_islands(width, height, row, &clean_up, one, None)
+    });
 
     let exact = geometry(size, &own_size(), Resolution::Auto);
     let mut image = vec![0.0_f32; pixels * 4];

@@ -60,6 +60,7 @@ STRIPS = [
     Strip("screen", "curls", WHOLE, (Panel("plate"), Panel("screen"))),
     Strip("status", "motion", (380, 30, 440, 303), (Panel("matte"), Panel("status"))),
     Strip("clip", "motion", (0, 190, 400, 330), (Panel("matte"), Panel("matte", ("clipBlack=0.15", "clipWhite=0.85")), Panel("matte", ("matteGamma=2",)))),
+    Strip("despeckle", "curls", (200, 70, 540, 370), (Panel("matte", ("despeckle=false",)), Panel("matte"), Panel("matte", ("despeckleMethod=corridorKey",))), stops=2.0),
     Strip("edge", "curls", EDGE, (Panel("key", ("shrinkGrow=-3",)), Panel("key"), Panel("key", ("shrinkGrow=3",)), Panel("key", ("edgeBlur=3",))), width=256),
     Strip("upsampling", "curls", (700, 60, 240, 165), (Panel("key"), Panel("key", ("upsampling=guided",))), resolution="512"),
     Strip("despill", "curls", HAIR, (Panel("key", ("despillStrength=0",)), Panel("key"), Panel("key", ("despillStrength=1",)), Panel("key", ("despillStrength=1", "despillMethod=neutral"))), width=256),
@@ -137,7 +138,7 @@ class Keyer:
             alpha = key[..., 3:] / np.float32(2**strip.stops)
             picture = encode(key[..., :3] + (1 - alpha) * BACKDROP)
         elif panel.shown in ("matte", "hint"):
-            picture = np.clip(np.repeat(self.output(strip, panel, panel.shown)[..., :1], 3, -1), 0, 1)
+            picture = np.clip(np.repeat(self.output(strip, panel, panel.shown)[..., :1] * np.float32(2**strip.stops), 3, -1), 0, 1)
         else:
             picture = encode(self.output(strip, panel, panel.shown)[..., :3])
         x, y, width, height = strip.box

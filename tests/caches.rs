@@ -30,6 +30,7 @@ fn a_change_behind_the_network_does_not_run_it() {
         ("despillStrength", "0.25"),
         ("despeckle", "false"),
         ("despeckleSize", "50"),
+        ("despeckleMethod", "corridorKey"),
         ("output", "matte"),
         ("output", "composite"),
         ("output", "sourceMatte"),

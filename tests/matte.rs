@@ -35,6 +35,7 @@ fn no_control_of_matte_or_foreground_runs_the_network() {
         ("shrinkGrow", "-2.5"),
         ("edgeBlur", "1.5"),
         ("despeckle", "true"),
+        ("despeckleMethod", "corridorKey"),
         ("holeSize", "200"),
         ("despillStrength", "1"),
         ("despillMethod", "doubleAverage"),
@@ -102,6 +103,7 @@ fn a_shaped_pixel_is_the_same_in_every_window() {
         &node,
         &[
             ("despeckle", "true"),
+            ("despeckleMethod", "corridorKey"),
             ("holeSize", "100"),
             ("clipBlack", "0.1"),
             ("matteGamma", "0.7"),

@@ -44,7 +44,9 @@ fn what_has_no_effect_is_greyed_out() {
         enabled,
         &[
             ("despeckle", "false", "despeckleSize", false),
+            ("despeckle", "false", "despeckleMethod", false),
             ("despeckle", "true", "despeckleSize", true),
+            ("despeckle", "true", "despeckleMethod", true),
             ("screenMeasure", "picked", "screenPick", true),
             ("screenMeasure", "measured", "screenPick", false),
             ("hintSource", "screen", "hintChannel", false),

@@ -158,14 +158,15 @@ impl<'a> Enlarged<'a> {
             return Ok(None);
         }
         let rows = 0..geometry.plate.height;
-        let (mut alpha, foreground) =
-            enlarge(prediction.into(), geometry, exchange, &rows, &rows, pool)?;
+        let prediction = prediction.into();
+        let (mut alpha, foreground) = enlarge(prediction, geometry, exchange, &rows, &rows, pool)?;
+        let asked = prediction.specks.and_then(Specks::asked).cloned();
         follow_guide(&mut alpha, geometry, upsampling, plate)?;
         Ok(Some(Self {
             size: geometry.plate,
             alpha,
             foreground,
-            specks: Specks::default(),
+            specks: Specks::of(asked),
         }))
     }
 

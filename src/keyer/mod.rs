@@ -64,7 +64,7 @@ pub mod survey;
 
 pub use backing::Backing;
 pub use colour::{Encoding, Light};
-pub use despeckle::Specks;
+pub use despeckle::{Asked, Specks};
 pub use error::{Error, Result};
 pub use geometry::{Bounds, Fit, Geometry, SizeRule};
 pub use guided::Guide;
@@ -77,9 +77,9 @@ pub use restore::{Predicted, Prediction};
 pub use scratch::{Lease, Pool};
 pub use screen::{Look, Overview, ScreenPlate, detect, hint_from_screen, screen_plate, typical};
 pub use settings::{
-    Association, DespillMethod, Detail, FinishSettings, HintChannel, HintMissing, HintSource,
-    MatteShape, OnFailure, Output, OutputColour, PixelScale, Resolution, Screen, ScreenColour,
-    ScreenMeasure, Upsampling,
+    Association, DespeckleMethod, DespillMethod, Detail, FinishSettings, HintChannel, HintMissing,
+    HintSource, MatteShape, OnFailure, Output, OutputColour, PixelScale, Resolution, Screen,
+    ScreenColour, ScreenMeasure, Upsampling,
 };
 pub use shape::{HintShape, hold_to_masks};
 pub use source::{Plate, PlateRows};

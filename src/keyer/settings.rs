@@ -208,6 +208,17 @@ choice! {
 }
 
 choice! {
+    /// Which islands of the matte go ([`super::despeckle`]).
+    DespeckleMethod, "despeckleMethod" {
+        /// Small ones that stand alone. What hangs on something large, however faintly, stays as it
+        /// is, and so does what lies near it and what the hint asks for.
+        Islands = "islands",
+        /// The original's way: everything far from what is solid and large.
+        CorridorKey = "corridorKey",
+    }
+}
+
+choice! {
     /// What of a foreground's screen channel counts as spill.
     DespillMethod, "despillMethod" {
         /// Whatever exceeds the mean of the other two channels.
@@ -411,6 +422,8 @@ pub struct FinishSettings {
     pub despill_method: DespillMethod,
     /// Islands of the matte with fewer pixels than this (at full scale) go; `None` keeps all.
     pub despeckle: Option<u32>,
+    /// Which of them.
+    pub despeckle_method: DespeckleMethod,
     /// Holes of the matte with fewer pixels than this (at full scale) are filled; `None` fills
     /// none.
     pub holes: Option<u32>,
@@ -427,14 +440,15 @@ pub struct FinishSettings {
 }
 
 impl Default for FinishSettings {
-    /// The original's defaults: despill 1, average; despeckle 400. The panel's are those of its
-    /// table, where despill is half as strong.
+    /// The original's defaults: despill 1, average; despeckle 400, its way. The panel's are those of
+    /// its table, where despill is half as strong and Despeckle takes islands alone.
     fn default() -> Self {
         Self {
             screen: Screen::Green,
             despill_strength: 1.0,
             despill_method: DespillMethod::Average,
             despeckle: Some(400),
+            despeckle_method: DespeckleMethod::CorridorKey,
             holes: None,
             shape: MatteShape::NEUTRAL,
             upsampling: Upsampling::Lanczos,
@@ -494,6 +508,13 @@ mod tests {
         assert_eq!(
             OutputColour::ALL.iter().map(|o| o.id()).collect::<Vec<_>>(),
             ["same", "linear"]
+        );
+        assert_eq!(
+            DespeckleMethod::ALL
+                .iter()
+                .map(|m| m.id())
+                .collect::<Vec<_>>(),
+            ["islands", "corridorKey"]
         );
     }
 

@@ -237,12 +237,13 @@ impl State {
     }
 }
 
-/// Bytes that a prediction's planes take.
+/// Bytes that a prediction's planes take, and what is known of its hint.
 fn size(answer: &Answer) -> u64 {
     let prediction = &answer.prediction;
     let planes =
         |planes: &Planes| (planes.width() * planes.height() * planes.channels()) as u64 * 4;
-    planes(&prediction.alpha) + planes(&prediction.foreground)
+    let asked = answer.asked.as_ref().map_or(0, |asked| asked.bytes());
+    planes(&prediction.alpha) + planes(&prediction.foreground) + asked as u64
 }
 
 #[cfg(test)]
@@ -263,6 +264,7 @@ mod tests {
             screen: Screen::Green,
             exchange: Screen::Green,
             backing: Backing::default(),
+            asked: None,
             hint: String::new(),
             device: String::new(),
             milliseconds: 0.0,

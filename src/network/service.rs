@@ -23,7 +23,7 @@ use super::probes::{Unfit, on_device};
 use super::runtime::{self, Library, Runtime};
 use super::session::{self, Key, Lease, Limits, Sessions};
 use super::{Control, check};
-use crate::keyer::{Backing, NetworkInput, Prediction, Screen};
+use crate::keyer::{Asked, Backing, NetworkInput, Prediction, Screen};
 
 /// What is to be predicted.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +64,8 @@ pub struct Answer {
     pub exchange: Screen,
     /// The light behind the subject, and whether the plate has light beyond 0..1.
     pub backing: Backing,
+    /// Where somebody asked for a subject, in the plate's size; `None` where nobody did.
+    pub asked: Option<Arc<Asked>>,
     /// Where the hint came from, for the panel.
     pub hint: String,
     /// Where it ran, and why there, for the panel.

@@ -179,6 +179,7 @@ fn enable_dependents(effect: Effect<'_>) -> Result<()> {
     let picked = settings.measure == ScreenMeasure::Picked;
     for (id, on) in [
         ("despeckleSize", settings.despeckle),
+        ("despeckleMethod", settings.despeckle),
         ("hintChannel", clip),
         (
             SCREEN_MEASURE,

@@ -13,8 +13,8 @@ use super::render::SCRATCH;
 use super::stages::Stages;
 use crate::error::{Error, Result};
 use crate::keyer::{
-    self, Encoding, HintChannel, HintRead, HintSource, Lease, Light, Look, OutputColour, Overview,
-    PixelScale, Planes, Screen, ScreenPlate, Size,
+    self, Asked, Encoding, HintChannel, HintRead, HintSource, Lease, Light, Look, OutputColour,
+    Overview, PixelScale, Planes, Screen, ScreenPlate, Size,
 };
 
 /// Plate and hint of one frame, and the pixels that are wanted of them.
@@ -44,6 +44,27 @@ pub(super) struct Told {
     pub(super) screen: Option<Screen>,
     /// Where the hint comes from, in words.
     pub(super) words: String,
+    /// What somebody said must be there, over the frame: the hint itself where it was given, else
+    /// the inside mask.
+    asking: Asking,
+}
+
+/// See [`Told::asked`].
+enum Asking {
+    Hint,
+    Mask(Option<Lease<'static>>),
+}
+
+impl Told {
+    /// Where somebody asks for a subject. A hint that was keyed from the screen asks for nothing: it
+    /// shows tracking marks, too.
+    pub(super) fn asked(&self) -> Result<Option<Asked>> {
+        let asking = match &self.asking {
+            Asking::Hint => Some(&self.hint),
+            Asking::Mask(inside) => inside.as_ref(),
+        };
+        Ok(asking.map(|asking| Asked::new(asking)).transpose()?)
+    }
 }
 
 /// The masks over the frame, 0..1, where they are connected.
@@ -252,6 +273,7 @@ impl Frame<'_> {
             }
             (known, _) => known,
         };
+        let was_given = given.is_some();
         let (hint, mut words) = match (given, overview) {
             (Some(given), _) => given,
             (None, overview) => {
@@ -281,6 +303,10 @@ impl Frame<'_> {
             hint,
             screen: found,
             words,
+            asking: match was_given {
+                true => Asking::Hint,
+                false => Asking::Mask(masks.inside),
+            },
         })
     }
 

@@ -24,8 +24,8 @@ use super::{OUTPUT, SOURCE, Settings, region};
 use crate::error::{Error, Result};
 use crate::keyer::{
     self, Backing, Bounds, Composition, Enlarged, Geometry, Guide, HintSource, Layers, Lease,
-    OnFailure, Output, PixelScale, Plate, Pool, Predicted, Screen, ScreenPlate, Specks, Survey,
-    Upsampling,
+    OnFailure, Output, PixelScale, Planes, Plate, Pool, Predicted, Screen, ScreenPlate, Specks,
+    Survey, Upsampling,
 };
 use crate::network::{Answer, Model, Request, Service};
 
@@ -252,15 +252,20 @@ struct Finish {
 }
 
 impl Finish {
-    /// Alpha and foreground at the network's size.
-    fn predicted(&self) -> Predicted<'_> {
-        let prediction = &self.answer.prediction;
+    /// Alpha at the network's size.
+    fn alpha(&self) -> &Planes {
+        let predicted = &self.answer.prediction.alpha;
+        self.steady
+            .as_ref()
+            .map_or(predicted, |steady| &steady.alpha)
+    }
+
+    /// Alpha and foreground at the network's size, and what is known of them.
+    fn predicted<'a>(&'a self, specks: &'a Specks) -> Predicted<'a> {
         Predicted {
-            alpha: self
-                .steady
-                .as_ref()
-                .map_or(&prediction.alpha, |steady| &steady.alpha),
-            ..prediction.into()
+            alpha: self.alpha(),
+            foreground: &self.answer.prediction.foreground,
+            specks: Some(specks),
         }
     }
 
@@ -279,7 +284,7 @@ impl Finish {
         {
             return specks.clone();
         }
-        let specks = Arc::new(Specks::default());
+        let specks = Arc::new(Specks::of(self.answer.asked.clone()));
         *kept = Some((own, specks.clone()));
         specks
     }
@@ -296,8 +301,7 @@ impl Finish {
             return Ok(Some(guide));
         }
         let plate = frame.plate()?;
-        let alpha = self.predicted().alpha;
-        let look = || Guide::new(&plate, frame.held(), alpha, &self.geometry);
+        let look = || Guide::new(&plate, frame.held(), self.alpha(), &self.geometry);
         let guide = Arc::new(frame.stages.time("guide", look)?);
         let mut guides = GUIDES.lock();
         guides.insert(0, (own, guide.clone()));
@@ -317,6 +321,7 @@ impl Finish {
         frame: &Frame<'_>,
         plate: Plate<'_>,
         wanted: &Range<usize>,
+        specks: &Specks,
     ) -> Result<Option<Arc<Enlarged<'static>>>> {
         if self.geometry.is_own_size() {
             return Ok(None);
@@ -335,7 +340,7 @@ impl Finish {
         let old = kept.take();
         drop(kept);
         drop(old);
-        let (predicted, exchange) = (self.predicted(), self.answer.exchange);
+        let (predicted, exchange) = (self.predicted(specks), self.answer.exchange);
         let (way, plate) = (frame.settings.upsampling, Some(plate));
         let make = || Enlarged::new(predicted, &self.geometry, exchange, way, plate, &SCRATCH);
         let Some(enlarged) = frame.stages.time("enlarge", make)? else {
@@ -544,7 +549,7 @@ impl Network {
         // Another picture is on its way: what was kept for the last one's sliders is better used
         // for this one.
         drop(ENLARGED.lock().take());
-        let (input, samples, screen, exchange, hint) = service.install(|| {
+        let (input, samples, screen, exchange, hint, asked) = service.install(|| {
             // In one pass: the plate is large, and lies in the host's memory.
             let survey = frame.stages.time("read", || {
                 let (rows, overview) = (frame.reader(), frame.looks_for_screen(true));
@@ -558,7 +563,8 @@ impl Network {
             let normalisation = &self.model.normalisation;
             let prepare = || survey.colours.input(&told.hint, exchange, normalisation);
             let input = frame.stages.time("prepare", prepare)?;
-            Ok::<_, Error>((input, survey.samples, screen, exchange, told.words))
+            let asked = told.asked()?.map(Arc::new);
+            Ok::<_, Error>((input, survey.samples, screen, exchange, told.words, asked))
         })?;
         let request = Request {
             model: &self.model,
@@ -585,6 +591,7 @@ impl Network {
             backing,
             screen,
             exchange,
+            asked,
             hint,
             device,
             milliseconds: outcome.milliseconds,
@@ -618,21 +625,18 @@ fn write(frame: &Frame<'_>, shown: &Shown, window: RectI, rows: Vec<RowMut<'_>>)
             Some((finish, plate))
         }
     };
+    let specks = finish.as_ref().map(|(finish, _)| finish.specks(frame));
+    let finish = finish.zip(specks.as_deref());
     let enlarged = match &finish {
-        Some((finish, plate)) => finish.enlarged(frame, *plate, &wanted)?,
+        Some(((finish, plate), specks)) => finish.enlarged(frame, *plate, &wanted, specks)?,
         None => None,
     };
-    let specks = finish.as_ref().map(|(finish, _)| finish.specks(frame));
     let key = match finish {
         None => None,
-        Some((finish, plate)) => {
+        Some(((finish, plate), specks)) => {
             let settings = frame.settings.finish(finish.screen, frame.scale);
             let (exchange, geometry) = (finish.answer.exchange, &finish.geometry);
-            let predicted = Predicted {
-                specks: specks.as_deref(),
-                ..finish.predicted()
-            };
-            let plate = Some(plate);
+            let (predicted, plate) = (finish.predicted(specks), Some(plate));
             let make = || match &enlarged {
                 Some(enlarged) => enlarged.finish(&settings, wanted, plate, &SCRATCH),
                 None => keyer::finish_with(

@@ -4,9 +4,9 @@
 //! there are parameters, hosts or time.
 
 use crate::keyer::{
-    DespillMethod, Detail, Encoding, FinishSettings, HintChannel, HintMissing, HintShape,
-    HintSource, MatteShape, OnFailure, Output, OutputColour, PixelScale, Resolution, Screen,
-    ScreenColour, ScreenMeasure, Upsampling,
+    DespeckleMethod, DespillMethod, Detail, Encoding, FinishSettings, HintChannel, HintMissing,
+    HintShape, HintSource, MatteShape, OnFailure, Output, OutputColour, PixelScale, Resolution,
+    Screen, ScreenColour, ScreenMeasure, Upsampling,
 };
 use crate::network::{DeviceChoice, PrecisionChoice};
 
@@ -53,6 +53,8 @@ pub struct Settings {
     pub despeckle: bool,
     /// Islands below this many full-scale pixels are removed.
     pub despeckle_size: u32,
+    /// Which islands are.
+    pub despeckle_method: DespeckleMethod,
     /// Holes below this many full-scale pixels are filled; 0 fills none.
     pub hole_size: u32,
     /// How the prediction comes to plate size.
@@ -85,6 +87,7 @@ impl Settings {
             despill_strength: self.despill_strength,
             despill_method: self.despill_method,
             despeckle: self.despeckle.then_some(self.despeckle_size),
+            despeckle_method: self.despeckle_method,
             holes: (self.hole_size > 0).then_some(self.hole_size),
             shape: self.matte,
             upsampling: self.upsampling,

@@ -116,6 +116,8 @@ fn an_imported_checkpoint_gives_the_originals_pictures() {
             "--set",
             "despeckleSize=200",
             "--set",
+            "despeckleMethod=corridorKey",
+            "--set",
             "despillStrength=1",
             "--set",
             "sourceDetail=false",

@@ -1,25 +1,33 @@
 //! Taking specks out of the matte: lone islands of alpha go, hair beside the subject stays.
 //!
-//! Source: the original engine on its OpenCV path. Alpha above 0.5 is a bitmap; its 8-connected
-//! islands of fewer pixels than the given area go; what is left grows by an ellipse of radius 25,
-//! so that the soft surroundings of a kept island are kept; its edge is blurred (11 × 11, sigma 2,
-//! in 8 bits); alpha is multiplied by it. Checked bit for bit against the original's outputs.
+//! There are two ways. Ours judges islands (`alone`): whatever hangs on the subject stays as it
+//! is, to the bit, and what goes goes whole. The original's goes by what is solid, and cuts off what
+//! reaches far from it. Both find where alpha is kept and end alike.
+//!
+//! Source of the latter: the original engine on its OpenCV path. Alpha above 0.5 is a bitmap; its
+//! 8-connected islands of fewer pixels than the given area go; what is left grows by an ellipse of
+//! radius 25, so that the soft surroundings of a kept island are kept; its edge is blurred (11 × 11,
+//! sigma 2, in 8 bits); alpha is multiplied by it. Checked bit for bit against the original's outputs.
 //!
 //! What is costly, finding islands, is done once for the whole picture (an island may reach
 //! anywhere), on bits, and may be kept for as long as the matte is the same ([`Specks`]). The blur
 //! and the product are done for the rows that are wanted.
 
+mod alone;
 mod bitmap;
 pub(super) mod inside;
 mod islands;
 pub(super) mod regions;
 mod soften;
+mod specks;
 
-use std::sync::{Arc, Mutex, PoisonError};
-
+use alone::Judging;
 use bitmap::{Bitmap, Ellipse};
 use soften::{Gaussian, Soft};
+pub use specks::Specks;
 
+use super::error::Result;
+use super::image::{Planes, Size};
 use super::settings::PixelScale;
 
 /// Sizes of the clean-up, in pixels at full scale.
@@ -45,6 +53,32 @@ impl CleanUp {
     }
 }
 
+/// Where somebody asks for a subject: where a hint is above one half.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked(Bitmap);
+
+impl Asked {
+    /// Where a hint does: one plane of 0..1, of the plate's size.
+    ///
+    /// # Errors
+    /// When it has other planes.
+    pub fn new(hint: &Planes) -> Result<Self> {
+        hint.check("hint", &[1], "1")?;
+        let (width, height) = (hint.width(), hint.height());
+        Ok(Self(Bitmap::above(width, height, 0.5, |y| hint.row(0, y))))
+    }
+
+    /// The hint's size.
+    pub fn size(&self) -> Size {
+        Size::new(self.0.width(), self.0.height())
+    }
+
+    /// The memory that it takes.
+    pub fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+}
+
 /// Where a matte is kept: 1 at the subject, 0 at specks, soft between. Made for a whole matte,
 /// applied row by row.
 #[derive(Debug, Clone)]
@@ -53,8 +87,8 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// Finds what is kept of a matte of `width` × `height`, whose rows `row` gives (at least
-    /// `width` values). `scale` brings radii and areas to the pixels of this render.
+    /// Finds what the original keeps of a matte of `width` × `height`, whose rows `row` gives (at
+    /// least `width` values). `scale` brings radii and areas to the pixels of this render.
     pub fn new<'a>(
         width: usize,
         height: usize,
@@ -63,12 +97,38 @@ impl Mask {
         scale: PixelScale,
     ) -> Self {
         let bitmap = Bitmap::above(width, height, 0.5, row);
-        Self::of(bitmap, clean_up, scale)
+        Self::of_solid(bitmap, clean_up, scale)
+    }
+
+    /// Finds what is kept of such a matte when only those islands go that stand alone (`alone` has
+    /// the rule). `asked` says where the hint asks for a subject, in a picture of the matte's size.
+    ///
+    /// # Panics
+    /// When `asked` has another size.
+    pub fn without_lone_islands<'a>(
+        width: usize,
+        height: usize,
+        row: impl Fn(usize) -> &'a [f32] + Sync,
+        clean_up: &CleanUp,
+        scale: PixelScale,
+        asked: Option<&Asked>,
+    ) -> Self {
+        if let Some(asked) = asked {
+            assert_eq!(asked.size(), Size::new(width, height));
+        }
+        let judging = Judging {
+            enough: least(clean_up, scale),
+            room: ellipse(clean_up.dilation, scale),
+            // One pixel more than the kernel reaches: its corners reach a little further.
+            border: ellipse(clean_up.blur + 1, scale),
+            asked: asked.map(|asked| &asked.0),
+        };
+        Self::softened(judging.kept(width, height, row), clean_up, scale)
     }
 
     /// Finds what is kept of a matte's complement, `1 - alpha`: where it is cleaned away there was
-    /// a hole. The same rules hold: holes of fewer pixels than the area go, and around those that
-    /// are kept, and around the outside, all stays as it is.
+    /// a hole. The original's rules hold: holes of fewer pixels than the area go, and around those
+    /// that are kept, and around the outside, all stays as it is.
     pub fn of_holes<'a>(
         width: usize,
         height: usize,
@@ -79,32 +139,24 @@ impl Mask {
         // What is exactly between both, or no number, is on the other side then: it matters to
         // nobody.
         let bitmap = Bitmap::above(width, height, 0.5, row).inverted();
-        Self::of(bitmap, clean_up, scale)
+        Self::of_solid(bitmap, clean_up, scale)
     }
 
-    fn of(mut bitmap: Bitmap, clean_up: &CleanUp, scale: PixelScale) -> Self {
-        islands::remove_small(&mut bitmap, f64::from(clean_up.area) * scale.x * scale.y);
-        // No scale makes a radius larger than this; a broken one must not either.
-        const LARGEST: f64 = 1024.0;
-        let radius = |radius: u32, scale: f64| {
-            (f64::from(radius) * scale).round().clamp(0.0, LARGEST) as usize
-        };
-        let ellipse = Ellipse::new(
-            radius(clean_up.dilation, scale.x),
-            radius(clean_up.dilation, scale.y),
-        );
+    fn of_solid(mut bitmap: Bitmap, clean_up: &CleanUp, scale: PixelScale) -> Self {
+        islands::remove_small(&mut bitmap, least(clean_up, scale));
+        let kept = bitmap.dilated(&ellipse(clean_up.dilation, scale));
+        Self::softened(kept, clean_up, scale)
+    }
+
+    fn softened(kept: Bitmap, clean_up: &CleanUp, scale: PixelScale) -> Self {
         let gaussian = |scale: f64| {
             Gaussian::new(
-                radius(clean_up.blur, scale),
+                pixels(clean_up.blur, scale),
                 0.4 * f64::from(clean_up.blur) * scale,
             )
         };
         Self {
-            soft: Soft::new(
-                bitmap.dilated(&ellipse),
-                gaussian(scale.x),
-                gaussian(scale.y),
-            ),
+            soft: Soft::new(kept, gaussian(scale.x), gaussian(scale.y)),
         }
     }
 
@@ -122,67 +174,21 @@ impl Mask {
     }
 }
 
-/// What a mask was asked for with.
-type Asked = (CleanUp, PixelScale);
-
-/// The islands and holes that were last found in one matte, for the next time that the same is
-/// asked of it. Whoever keeps it sees to it that the matte is the same.
-#[derive(Debug, Default)]
-pub struct Specks {
-    islands: Kept,
-    holes: Kept,
+/// The least area that is kept, in pixels of the render.
+fn least(clean_up: &CleanUp, scale: PixelScale) -> f64 {
+    f64::from(clean_up.area) * scale.x * scale.y
 }
 
-#[derive(Debug, Default)]
-struct Kept(Mutex<Option<(Asked, Arc<Mask>)>>);
-
-impl Kept {
-    fn or_find(&self, asked: Asked, find: impl FnOnce() -> Mask) -> Arc<Mask> {
-        let known = self.lock().clone();
-        if let Some((of, mask)) = known
-            && of == asked
-        {
-            return mask;
-        }
-        // The lock is open meanwhile: two who look at once both find the same.
-        let mask = Arc::new(find());
-        *self.lock() = Some((asked, mask.clone()));
-        mask
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Asked, Arc<Mask>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A disc of the full-scale plate in the render.
+fn ellipse(radius: u32, scale: PixelScale) -> Ellipse {
+    Ellipse::new(pixels(radius, scale.x), pixels(radius, scale.y))
 }
 
-impl Specks {
-    /// As [`Mask::new`], or what it gave the last time.
-    pub(super) fn islands<'a>(
-        &self,
-        width: usize,
-        height: usize,
-        row: impl Fn(usize) -> &'a [f32] + Sync,
-        clean_up: CleanUp,
-        scale: PixelScale,
-    ) -> Arc<Mask> {
-        self.islands.or_find((clean_up, scale), || {
-            Mask::new(width, height, row, &clean_up, scale)
-        })
-    }
-
-    /// As [`Mask::of_holes`], or what it gave the last time.
-    pub(super) fn holes<'a>(
-        &self,
-        width: usize,
-        height: usize,
-        row: impl Fn(usize) -> &'a [f32] + Sync,
-        clean_up: CleanUp,
-        scale: PixelScale,
-    ) -> Arc<Mask> {
-        self.holes.or_find((clean_up, scale), || {
-            Mask::of_holes(width, height, row, &clean_up, scale)
-        })
-    }
+/// A radius in pixels of the render.
+fn pixels(radius: u32, scale: f64) -> usize {
+    // No scale makes a radius larger than this; a broken one must not either.
+    const LARGEST: f64 = 1024.0;
+    (f64::from(radius) * scale).round().clamp(0.0, LARGEST) as usize
 }
 
 #[cfg(test)]
@@ -244,38 +250,6 @@ mod tests {
             assert_eq!(full[100][150] == 1.0, kept);
             assert_eq!(half[50][75] == 1.0, kept);
         }
-    }
-
-    #[test]
-    fn what_is_kept_is_what_would_be_found() {
-        let mut picture = vec![vec![0.0; 300]; 200];
-        disc(&mut picture, 80, 80, 40);
-        disc(&mut picture, 250, 150, 9);
-        let specks = Specks::default();
-        let row = |y: usize| picture[y].as_slice();
-        let half = PixelScale { x: 0.5, y: 0.5 };
-        let mut kept = 0;
-        for (area, scale) in [(100, PixelScale::ONE), (400, PixelScale::ONE), (400, half)] {
-            let clean_up = CleanUp::of_area(area);
-            let mut last = None;
-            for _ in 0..2 {
-                let islands = specks.islands(300, 200, row, clean_up, scale);
-                let holes = specks.holes(300, 200, row, clean_up, scale);
-                let fresh = Mask::new(300, 200, row, &clean_up, scale);
-                let no_holes = Mask::of_holes(300, 200, row, &clean_up, scale);
-                for y in 0..200 {
-                    for (known, found) in [(&islands, &fresh), (&holes, &no_holes)] {
-                        let [mut one, mut other] = [0, 1].map(|_| vec![0.7; 300]);
-                        known.apply(y, 0, &mut one);
-                        found.apply(y, 0, &mut other);
-                        assert_eq!(one, other, "{area} {scale:?} {y}");
-                    }
-                }
-                kept += usize::from(last.is_some_and(|last| Arc::ptr_eq(&last, &islands)));
-                last = Some(islands);
-            }
-        }
-        assert_eq!(kept, 3);
     }
 
     #[test]

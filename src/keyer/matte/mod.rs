@@ -129,7 +129,7 @@ impl<'a> Matte<'a> {
     /// is known of it.
     ///
     /// # Errors
-    /// When memory is short.
+    /// When memory is short, or what the hint asks for is known in another size.
     pub(super) fn new(
         alpha: Layer<'a>,
         size: Size,
@@ -141,9 +141,11 @@ impl<'a> Matte<'a> {
         let plan = Plan::new(settings);
         let Size { width, height } = size;
         let (row, scale) = (|y| alpha.row(0, y), settings.scale);
-        let islands = settings
-            .despeckle
-            .map(|area| specks.islands(width, height, row, CleanUp::of_area(area), scale));
+        specks.check_size(size)?;
+        let islands = settings.despeckle.map(|area| {
+            let (method, clean_up) = (settings.despeckle_method, CleanUp::of_area(area));
+            specks.islands(width, height, row, method, clean_up, scale)
+        });
         let holes = settings
             .holes
             .map(|area| specks.holes(width, height, row, CleanUp::of_area(area), scale));

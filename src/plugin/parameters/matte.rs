@@ -2,7 +2,7 @@
 
 use super::ids::STABILISE;
 use super::{Group, Kind, Parameter, animated, at, choice, parameter};
-use crate::keyer::Upsampling;
+use crate::keyer::{DespeckleMethod, Upsampling};
 
 /// The group's parameters, in panel order.
 pub(super) const PARAMETERS: &[Parameter] = &[
@@ -75,7 +75,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     parameter(
         "despeckle",
         "Despeckle",
-        "Removes islands of the matte that are smaller than Despeckle Size.",
+        "Removes islands of the matte that are smaller than Despeckle Size: tracking marks, dust and noise that the model has left in the screen.",
         Group::Matte,
         Kind::Boolean {
             default: true,
@@ -85,7 +85,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     animated(parameter(
         "despeckleSize",
         "Despeckle Size",
-        "Smallest island that is kept, in pixels of the full-size plate.",
+        "Smallest island that is kept, in pixels of the full-size plate. Transparent pixels count for less.",
         Group::Matte,
         Kind::Integer {
             default: 400,
@@ -94,6 +94,19 @@ pub(super) const PARAMETERS: &[Parameter] = &[
             set: |settings, value| settings.despeckle_size = value.max(1).unsigned_abs(),
         },
     )),
+    parameter(
+        "despeckleMethod",
+        "Despeckle Method",
+        "Islands takes out what stands alone in the screen; whatever hangs on the subject, however thin and faint, stays as it is, as do islands close to it and those that the hint covers. CorridorKey goes by solid pixels alone, as the original program does: it also takes hair, whiskers and smoke that reach far from them.",
+        Group::Matte,
+        Kind::Choice(
+            &[
+                choice("islands", "Islands"),
+                choice("corridorKey", "CorridorKey"),
+            ],
+            |settings, index| settings.despeckle_method = at(DespeckleMethod::ALL, index),
+        ),
+    ),
     animated(parameter(
         "holeSize",
         "Hole Size",

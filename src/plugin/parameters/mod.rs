@@ -17,8 +17,9 @@ pub use ids::*;
 
 use super::settings::Settings;
 use crate::keyer::{
-    DespillMethod, Detail, HintChannel, HintMissing, HintShape, HintSource, MatteShape, OnFailure,
-    Output, OutputColour, Resolution, ScreenColour, ScreenMeasure, Upsampling,
+    DespeckleMethod, DespillMethod, Detail, HintChannel, HintMissing, HintShape, HintSource,
+    MatteShape, OnFailure, Output, OutputColour, Resolution, ScreenColour, ScreenMeasure,
+    Upsampling,
 };
 use crate::network::{DeviceChoice, PrecisionChoice};
 
@@ -221,6 +222,7 @@ impl Default for Settings {
             restore_range: false,
             despeckle: false,
             despeckle_size: 0,
+            despeckle_method: DespeckleMethod::ALL[0],
             hole_size: 0,
             upsampling: Upsampling::ALL[0],
             stabilise: 0.0,
