@@ -165,9 +165,9 @@ def make_litter(draw: Draw) -> Tensor:
     return layer(*litter(draw, palette(draw, 4)))
 
 
-def make_props(draw: Draw) -> Tensor:
+def make_props(draw: Draw, largest: float = 80) -> Tensor:
     """Subjects that look like tracking marks, premultiplied linear RGBA."""
-    return layer(*props(draw))
+    return layer(*props(draw, largest))
 
 
 FAMILIES = {

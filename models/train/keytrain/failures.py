@@ -239,9 +239,9 @@ def marker_grid(side: int) -> list[Shot]:
 
 
 def hinted_props(side: int) -> list[Shot]:
-    """Balls, tiles and crosses in the colours of tape, which the hint covers, among a lattice of tape, which it does not."""
+    """Small balls, tiles and crosses in the colours of tape, which the hint covers, among tape, which it does not."""
     draw, clean, base = start(side, 113)
-    props = make_props(draw)
+    props = make_props(draw, 24)
     element = seen(over(props, standing(people(side), 1.0, 0.7)))
     tape, colour = taped(draw, base)
     solid = seen(props)[:, 3:4]

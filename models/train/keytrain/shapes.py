@@ -204,10 +204,11 @@ def tape_colour(draw: Draw) -> Tensor:
     return torch.where(draw.uniform() < 0.7, to_linear(hue), bare.expand_as(hue))
 
 
-def props(draw: Draw, pieces: int = 4) -> tuple[Tensor, Tensor]:
+def props(draw: Draw, largest: float = 80, pieces: int = 4) -> tuple[Tensor, Tensor]:
     """Balls, buttons, tiles, crosses and rings in the colours of tape: subjects that look like tracking marks.
 
-    Half are flat, as tape is, the others shaded as a ball.  Colour and alpha.
+    Half are flat, as tape is, the others shaded as a ball; radii are 2 to `largest` pixels.  Colour
+    and alpha.
     """
     alpha = torch.zeros(draw.count, 1, draw.size, draw.size, device=draw.device)
     colour = torch.zeros(draw.count, 3, draw.size, draw.size, device=draw.device)
@@ -215,7 +216,7 @@ def props(draw: Draw, pieces: int = 4) -> tuple[Tensor, Tensor]:
         x, y, turn = draw.uniform(0.08, 0.92) * draw.size, draw.uniform(0.08, 0.92) * draw.size, draw.uniform(0, math.pi / 2)
         dx, dy = draw.x - x, draw.y - y
         u, v = dx * turn.cos() + dy * turn.sin(), dy * turn.cos() - dx * turn.sin()
-        radius = draw.spread(2, 80)
+        radius = draw.spread(2, largest)
         far = (u.square() + v.square() + 1e-6).sqrt()
         disc, square = far - radius, torch.maximum(u.abs(), v.abs()) - radius
         thin = radius * draw.uniform(0.2, 0.45)
