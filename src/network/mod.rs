@@ -35,9 +35,11 @@ mod refined;
 pub mod runtime;
 pub mod service;
 pub mod session;
+mod simd;
 mod staging;
 mod tiled;
 pub mod tiles;
+pub mod unmixer;
 mod worker;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::picture::{BLOCKS, Change, Pixel, Sums, block};
 use super::products::{Held, MOST, add, put};
-use super::simd::{LANES, Simd, Work};
+use crate::network::simd::{LANES, Simd, Work};
 
 /// What the first convolution sees of a pixel: the plate, the coarse alpha and foreground, and a 0.
 pub(super) type Seen = [f32; 8];

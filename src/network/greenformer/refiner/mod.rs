@@ -15,7 +15,6 @@ mod ends;
 mod layers;
 mod picture;
 mod products;
-mod simd;
 #[cfg(test)]
 mod tests;
 mod winograd;
@@ -30,12 +29,12 @@ use rayon::prelude::*;
 use self::ends::{ANSWERS, First, Last, Seen};
 use self::layers::{Layer, Layers, Role, internal, pixels};
 use self::picture::{Change, Map, Pixel, Pixels, Rows, Sums};
-use self::simd::Level;
 use self::winograd::{Batch, TILE};
 use super::graph::refiner::GAIN;
 use super::tensors::DILATIONS;
 use super::weights::WeightsFile;
 use crate::network::error::{Error, Result};
+use crate::network::simd::Level;
 
 /// Rows that are worked before the next begin. Fewer would need less memory, and have the threads
 /// wait for each other more often.

@@ -3,8 +3,8 @@
 use std::collections::TryReserveError;
 use std::ops::Range;
 
-use super::simd::{LANES, Simd};
 use crate::network::greenformer::graph::refiner::{EPSILON, GROUPS};
+use crate::network::simd::{LANES, Simd};
 
 /// Channels of a picture.
 pub(super) const CHANNELS: usize = 64;

@@ -1,7 +1,7 @@
 //! Sums of products that stay in registers until they are complete.
 
 use super::picture::{BLOCKS, CHANNELS, Pixel, block, block_mut};
-use super::simd::Simd;
+use crate::network::simd::Simd;
 
 /// Pixels whose sums are held at the same time, at most.
 pub(super) const MOST: usize = 6;

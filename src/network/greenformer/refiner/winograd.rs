@@ -13,7 +13,7 @@ use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 
 use super::picture::{BLOCKS, CHANNELS, Change, Pixel, Rows, Sums, block, block_mut};
 use super::products::multiply;
-use super::simd::{Simd, Work};
+use crate::network::simd::{Simd, Work};
 
 /// Answers along each side of a tile.
 pub(super) const TILE: usize = 4;
