@@ -17,6 +17,7 @@
 //!   CorridorKey's own network in two, the session and the refiner.
 //! * [`options`]: everything that environment variables can say.
 
+mod aligned;
 pub mod cache;
 pub mod checksum;
 pub mod device;
@@ -40,6 +41,7 @@ mod staging;
 mod tiled;
 pub mod tiles;
 pub mod unmixer;
+mod winograd;
 mod worker;
 
 #[cfg(test)]

@@ -1,39 +1,190 @@
 //! The shipped model's network, computed here: for processors, in 32 bits.
+//!
+//! ONNX Runtime's convolutions are near the most that a processor can multiply. So what remains is
+//! to multiply less ([`winograd`](super::winograd)), and to go through memory less: here a
+//! convolution adds its shortcut and clips as it writes, and the many small steps between the last
+//! convolutions are taken row by row. `models/train/keytrain/network.py` says what all of it means;
+//! the names are the same.
+//!
+//! Everything down to an eighth of the size is worked for the whole frame. The heads, whose pictures
+//! are large, are worked in bands of rows one after the other, with as many rows more as their
+//! convolutions see. Bands and tiles depend on the frame's size alone, and so does what a pixel
+//! becomes: not on how many threads there are.
 
+mod direct;
 mod layers;
+mod light;
+mod map;
+mod matrix;
+mod screen;
+mod square;
 
 use std::collections::TryReserveError;
-use std::sync::atomic::AtomicBool;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use parking_lot::Mutex;
+use rayon::prelude::*;
+
+use self::direct::{Convolve, Direct, Enlarge, Settled, Step};
 pub use self::layers::Layers;
-use crate::network::error::Result;
+use self::layers::{HEAD, Merge, PAINT, Residual, Token, WIDTHS};
+use self::light::{Foregrounds, Input, Keys, Mattes, Plates, SCALE, Small, Solved, cut};
+use self::map::{Map, Part, Rows};
+use self::screen::Screen;
+use self::square::{Square, Squares};
+use crate::network::aligned::Numbers;
+use crate::network::error::{Error, Result};
+use crate::network::simd::{LANES, Simd, Work};
+
+/// Both sides of a picture are multiples of this.
+pub const MULTIPLE: usize = 32;
+/// Rows at half the size of a band.
+const BAND: usize = 128;
+/// Rows at half the size that the heads see beyond those that they answer for.
+const REACH: usize = 5;
+/// Rows that a task has where each is long.
+const ROWS: usize = 8;
 
 /// The network for pictures of one size.
 #[derive(Debug)]
 pub struct Unmixer {
     width: usize,
     height: usize,
-    _layers: Layers,
+    pool: rayon::ThreadPool,
+    layers: Layers,
+    /// For each thread.
+    rooms: Vec<Mutex<Numbers>>,
+    /// Between two pictures.
+    maps: Option<Box<Maps>>,
+}
+
+/// The pictures that it works in.
+#[derive(Debug)]
+struct Maps {
+    /// The stem's answer, of a band.
+    stem: Map,
+    /// At 1/2 of the size.
+    fine: Map,
+    /// At 1/4, 1/8, 1/16 and 1/32.
+    levels: [Map; 4],
+    /// Between a residual block's convolutions.
+    between: [Map; 4],
+    /// At 1/32, 1/16 and 1/8, what the next finer level is joined with.
+    narrow: [Map; 3],
+    said: Map,
+    /// The matte's head at 1/4, and what it gets from the screen's colour at 1/8.
+    deep: Map,
+    hue: Map,
+    thumbnail: Vec<f32>,
+    // Of a band, at 1/2.
+    mixed: Map,
+    feature: Map,
+    logits: Map,
+    painted: Map,
+    paint: Map,
+}
+
+/// Size, channels and rows of each of a picture's maps, in the order of [`Maps`].
+fn sizes(width: usize, height: usize) -> impl Iterator<Item = ([usize; 2], usize, usize)> {
+    let at = |level: usize| [width >> level, height >> level];
+    let whole = move |level: usize, channels: usize| (at(level), channels, height >> level);
+    let band = move |channels: usize| (at(1), channels, BAND + 2 * REACH);
+    let [w1, w2, w3, w4, w5] = WIDTHS;
+    let levels = [whole(2, w2), whole(3, w3), whole(4, w4), whole(5, w5)];
+    let narrow = [whole(5, w4), whole(4, w3), whole(3, w2)];
+    [band(w1), whole(1, w1)]
+        .into_iter()
+        .chain(levels)
+        .chain(levels)
+        .chain(narrow)
+        .chain([whole(3, LANES), whole(2, HEAD), whole(3, HEAD)])
+        .chain([
+            band(HEAD),
+            band(HEAD),
+            band(LANES),
+            band(PAINT),
+            band(LANES),
+        ])
+}
+
+/// Bytes that a picture of this size takes while it is worked, its input and answers aside. Some of
+/// it is kept for the next one.
+pub fn bytes(width: usize, height: usize) -> u64 {
+    let maps = sizes(width, height).map(|(size, channels, rows)| Map::bytes(size, channels, rows));
+    maps.map(|bytes| bytes as u64).sum()
+}
+
+impl Maps {
+    fn new(width: usize, height: usize) -> std::result::Result<Self, TryReserveError> {
+        let mut sizes = sizes(width, height);
+        let mut next = || {
+            let (size, channels, rows) = sizes.next().unwrap_or(([0; 2], 0, 0));
+            Map::new(size, channels, rows)
+        };
+        Ok(Self {
+            stem: next()?,
+            fine: next()?,
+            levels: [next()?, next()?, next()?, next()?],
+            between: [next()?, next()?, next()?, next()?],
+            narrow: [next()?, next()?, next()?],
+            said: next()?,
+            deep: next()?,
+            hue: next()?,
+            thumbnail: vec![0.0; 3 * (width / SCALE) * (height / SCALE)],
+            mixed: next()?,
+            feature: next()?,
+            logits: next()?,
+            painted: next()?,
+            paint: next()?,
+        })
+    }
 }
 
 impl Unmixer {
-    /// For pictures of `width` × `height`, multiples of 32, on so many threads of its own.
+    /// For pictures of `width` × `height`, multiples of [`MULTIPLE`], on so many threads of its own.
     ///
     /// # Errors
-    /// [`Error::Thread`](crate::network::Error::Thread);
-    /// [`Error::Internal`](crate::network::Error::Internal) for another size.
-    pub fn new(layers: Layers, width: usize, height: usize, _threads: usize) -> Result<Self> {
+    /// [`Error::Thread`]; [`Error::Internal`] for another size, and when there is no memory.
+    pub fn new(layers: Layers, width: usize, height: usize, threads: usize) -> Result<Self> {
+        let internal = |reason: String| Error::Internal {
+            what: "preparing the network",
+            reason,
+        };
+        let whole = |side: usize| side > 0 && side.is_multiple_of(MULTIPLE);
+        if !whole(width) || !whole(height) {
+            return Err(internal(format!(
+                "{width} x {height} are no multiples of {MULTIPLE}"
+            )));
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.max(1))
+            .thread_name(|index| format!("corridorkey-network-{index}"))
+            .build()
+            .map_err(|error| Error::Thread {
+                what: "no threads could be started for the network",
+                reason: error.to_string(),
+            })?;
+        let numbers = layers.room().max(room(width));
+        let room = |_| Numbers::new(numbers).map(Mutex::new);
+        let rooms = (0..pool.current_num_threads()).map(room);
         Ok(Self {
             width,
             height,
-            _layers: layers,
+            layers,
+            rooms: rooms
+                .collect::<std::result::Result<_, _>>()
+                .map_err(|error| internal(error.to_string()))?,
+            maps: None,
+            pool,
         })
     }
 
     /// Fills `alpha` and `foreground`, one plane and three, from `input`: the normalised plate,
     /// three planes, and the hint, all of the network's size.
     ///
-    /// Once `stop` is true it ends soon, and what it has filled is of no use.
+    /// Once `stop` is true it ends soon, and what it has filled is of no use. The memory that it
+    /// works in is kept for the next picture.
     ///
     /// # Errors
     /// That there is no memory.
@@ -43,18 +194,601 @@ impl Unmixer {
     pub fn run(
         &mut self,
         input: &[f32],
-        _stop: &AtomicBool,
+        stop: &AtomicBool,
         alpha: &mut [f32],
         foreground: &mut [f32],
     ) -> std::result::Result<(), TryReserveError> {
-        let pixels = self.width * self.height;
-        alpha.copy_from_slice(&input[3 * pixels..]);
-        foreground.copy_from_slice(&input[..3 * pixels]);
+        let mut maps = match self.maps.take() {
+            Some(maps) => maps,
+            None => Box::new(Maps::new(self.width, self.height)?),
+        };
+        let frame = Frame {
+            network: self,
+            input: Input {
+                planes: input,
+                width: self.width,
+                height: self.height,
+            },
+            stop,
+        };
+        self.pool.install(|| {
+            frame.encode(&mut maps);
+            let screen = frame.survey(&mut maps);
+            frame.finish(&mut maps, &screen, alpha, foreground);
+        });
+        self.maps = Some(maps);
         Ok(())
     }
 }
 
-/// Bytes that a picture of this size takes while it is worked, its input and answers aside.
-pub fn bytes(width: usize, height: usize) -> u64 {
-    (width * height) as u64 * 160
+/// Numbers of room that a thread needs beside that of the 3 × 3 convolutions.
+fn room(width: usize) -> usize {
+    let long = (2 * ROWS + 2) * (width + 2) * 7 + light::room(width);
+    let head = 2 * (width / 2 + 2) * HEAD;
+    let settled =
+        (1..4).map(|level| Settled::room(rows_of(level), width >> (level + 1), WIDTHS[level]));
+    settled.fold(long + head, usize::max)
+}
+
+/// Rows of a task at this level, the first of which has half of the size.
+fn rows_of(level: usize) -> usize {
+    (ROWS >> level).max(2)
+}
+
+/// One frame's work.
+struct Frame<'a> {
+    network: &'a Unmixer,
+    input: Input<'a>,
+    stop: &'a AtomicBool,
+}
+
+impl Frame<'_> {
+    /// Has all threads fill rows, so many at a time. `work` is told the first of them, has the rows to
+    /// fill, each with the pixel before and the one behind, and room to work in.
+    fn each(
+        &self,
+        part: Part<'_>,
+        rows: usize,
+        work: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
+    ) {
+        let tasks = part.numbers.par_chunks_mut(rows * part.stride).enumerate();
+        tasks.for_each(|(index, answer)| {
+            self.in_room(|room| work(part.first + index * rows, answer, room));
+        });
+    }
+
+    /// Works in the thread's room unless nobody wants the answer any more.
+    fn in_room(&self, work: impl FnOnce(&mut [f32])) {
+        if self.stop.load(Ordering::Relaxed) {
+            return;
+        }
+        let rooms = &self.network.rooms;
+        if let Some(room) = rayon::current_thread_index().and_then(|index| rooms.get(index)) {
+            work(room.lock().get_mut());
+        }
+    }
+
+    fn square(&self, layer: &Square, given: Rows<'_>, answer: Part<'_>, add: bool, clip: bool) {
+        self.each(answer, layer.rows(given.width), |first, answer, room| {
+            self.network.layers.level.run(Squares {
+                layer,
+                given,
+                first,
+                answer,
+                add,
+                clip,
+                room,
+            });
+        });
+    }
+
+    /// In place.
+    fn residual(&self, block: &Residual, map: &mut Map, between: &mut Map) {
+        self.square(&block.first, map.rows(), between.all(), false, true);
+        self.square(&block.second, between.rows(), map.all(), true, true);
+    }
+
+    fn direct(&self, layer: &Direct, given: Rows<'_>, answer: Part<'_>, rows: usize, clip: bool) {
+        self.each(answer, rows, |first, answer, _| {
+            self.network.layers.level.run(Convolve {
+                layer,
+                given,
+                first,
+                answer,
+                clip,
+            });
+        });
+    }
+
+    /// Joins a level with the next coarser one, in place.
+    fn merge(
+        &self,
+        layer: &Merge,
+        coarse: &Map,
+        narrow: &mut Map,
+        fine: &mut Map,
+        between: &mut Map,
+    ) {
+        self.direct(&layer.narrow, coarse.rows(), narrow.all(), 2, false);
+        let coarse = Enlarge {
+            given: narrow.rows(),
+            factor: 2,
+        };
+        self.each(fine.all(), 4, |first, fine, room| {
+            self.network.layers.level.run(Merged {
+                coarse,
+                skip: &layer.skip,
+                first,
+                fine,
+                room,
+            });
+        });
+        self.residual(&layer.refine, fine, between);
+    }
+
+    /// Features at 1/2, 1/4 and 1/8 of the plate and hint, and the plate at 1/8.
+    fn encode(&self, maps: &mut Maps) {
+        let layers = &self.network.layers;
+        let level = layers.level;
+        let height = maps.fine.height();
+        for band in bands(height) {
+            maps.stem.hold(wider(&band, 1, height));
+            self.each(maps.stem.all(), ROWS, |first, answer, room| {
+                let rows = answer.len() / ((self.input.width / 2 + 2) * WIDTHS[0]);
+                let seen = &mut room[..(2 * rows + 2) * (self.input.width + 2) * 6];
+                level.run(Plates {
+                    input: self.input,
+                    first: (2 * first).wrapping_sub(1),
+                    answer: seen,
+                });
+                level.run(Strided {
+                    layer: &layers.stem,
+                    seen,
+                    width: self.input.width,
+                    answer,
+                });
+            });
+            let fine = maps.fine.part(band);
+            self.square(&layers.level1, maps.stem.rows(), fine, false, true);
+        }
+        let [x2, x3, _, _] = &mut maps.levels;
+        let [between2, between3, _, _] = &mut maps.between;
+        self.direct(&layers.down2, maps.fine.rows(), x2.all(), 4, true);
+        self.residual(&layers.level2, x2, between2);
+        self.deeper(0, x2, x3, between3);
+        let (width, pixels) = (self.input.width / SCALE, maps.thumbnail.len() / 3);
+        let (red, others) = maps.thumbnail.split_at_mut(pixels);
+        let (green, blue) = others.split_at_mut(pixels);
+        let [red, green, blue] = [red, green, blue].map(|plane| plane.par_chunks_exact_mut(width));
+        let rows = red.zip(green).zip(blue).enumerate();
+        rows.for_each(|(row, ((red, green), blue))| {
+            screen::thumbnail(self.input, row, [red, green, blue]);
+        });
+    }
+
+    /// From one level to the next.
+    fn deeper(&self, index: usize, fine: &Map, coarse: &mut Map, between: &mut Map) {
+        let layer = &self.network.layers.deeper[index];
+        self.each(coarse.all(), rows_of(index + 1), |first, answer, room| {
+            self.network.layers.level.run(Settled {
+                settle: &layer.settle,
+                layer: &layer.down,
+                given: fine.rows(),
+                first,
+                answer,
+                room,
+            });
+        });
+        for block in &layer.blocks {
+            self.residual(block, coarse, between);
+        }
+    }
+
+    /// What the whole frame says about each place: at 1/8 the screen's colour, and features in place
+    /// of those that there were.
+    fn survey(&self, maps: &mut Maps) -> Screen {
+        let layers = &self.network.layers;
+        let [_, x3, x4, x5] = &mut maps.levels;
+        let [_, between3, between4, between5] = &mut maps.between;
+        let [narrow4, narrow3, _] = &mut maps.narrow;
+        self.deeper(1, x3, x4, between4);
+        self.deeper(2, x4, x5, between5);
+        self.token(&layers.token, x5, between5);
+        let [merge4, merge3, _] = &layers.merges;
+        self.merge(merge4, x5, narrow4, x4, between4);
+        self.merge(merge3, x4, narrow3, x3, between3);
+        self.square(&layers.judge, x3.rows(), maps.said.all(), false, false);
+        Screen::measure(&maps.thumbnail, maps.said.rows())
+    }
+
+    /// Adds a vector of the whole frame to each pixel.
+    fn token(&self, token: &Token, map: &mut Map, attention: &mut Map) {
+        self.direct(&token.attend, map.rows(), attention.all(), 1, false);
+        let channels = map.channels();
+        let (mut sums, mut weights) = (vec![0.0_f64; channels], vec![0.0_f64; channels]);
+        for row in 0..map.height() {
+            let pixels = channels..(map.width() + 1) * channels;
+            let (values, attention) = (map.rows().row(row), attention.rows().row(row));
+            let pixels = values[pixels.clone()]
+                .chunks_exact(channels)
+                .zip(attention[pixels].chunks_exact(channels));
+            for (values, attention) in pixels {
+                for channel in 0..channels {
+                    let weight = f64::from(light::sigmoid(attention[channel]));
+                    weights[channel] += weight;
+                    sums[channel] += weight * f64::from(values[channel]);
+                }
+            }
+        }
+        let pixels = (map.width() * map.height()) as f64;
+        let means = sums.iter().zip(&weights);
+        let token_: Vec<f32> = means
+            .map(|(sum, weight)| ((sum / pixels) / (weight / pixels + 1e-3)) as f32)
+            .collect();
+        let rows = token.spread.chunks_exact(channels).zip(&token.bias);
+        let spread: Vec<f32> = rows
+            .map(|(weights, bias)| {
+                let products = weights.iter().zip(&token_);
+                products.map(|(weight, value)| weight * value).sum::<f32>() + bias
+            })
+            .collect();
+        let Part {
+            stride, numbers, ..
+        } = map.all();
+        for row in numbers.chunks_exact_mut(stride) {
+            for pixel in row[channels..stride - channels].chunks_exact_mut(channels) {
+                pixel
+                    .iter_mut()
+                    .zip(&spread)
+                    .for_each(|(value, more)| *value += more);
+            }
+        }
+    }
+
+    /// The heads.
+    fn finish(&self, maps: &mut Maps, screen: &Screen, alpha: &mut [f32], foreground: &mut [f32]) {
+        let layers = &self.network.layers;
+        let [x2, x3, _, _] = &mut maps.levels;
+        let [_, _, narrow2] = &mut maps.narrow;
+        self.merge(&layers.merges[2], x3, narrow2, x2, &mut maps.between[0]);
+        self.direct(&layers.matte_deep, x2.rows(), maps.deep.all(), 4, false);
+        let (width, height) = (maps.hue.width(), maps.hue.height());
+        let small = |planes| Small {
+            planes,
+            width,
+            height,
+        };
+        self.each(maps.hue.all(), ROWS, |first, answer, room| {
+            self.network.layers.level.run(Hue {
+                layer: &layers.matte_screen,
+                colour: small(&screen.colour),
+                first,
+                answer,
+                room,
+            });
+        });
+        let height = maps.fine.height();
+        for band in bands(height) {
+            self.matte(maps, small(&screen.axis), &band, alpha);
+            self.paint(maps, small(&screen.light), &band, alpha, foreground);
+        }
+    }
+
+    /// Alpha for a band, and for as many rows more as its foreground depends on.
+    fn matte(&self, maps: &mut Maps, axis: Small<'_>, band: &Range<usize>, alpha: &mut [f32]) {
+        let layers = &self.network.layers;
+        let level = layers.level;
+        let height = maps.fine.height();
+        let Maps {
+            fine,
+            deep,
+            hue,
+            mixed,
+            feature,
+            logits,
+            ..
+        } = maps;
+        mixed.hold(wider(band, 5, height));
+        self.each(mixed.all(), ROWS, |first, answer, mut room| {
+            let rows = answer.len() / ((self.input.width / 2 + 2) * HEAD);
+            let seen = cut(&mut room, (2 * rows + 2) * (self.input.width + 2) * 5);
+            level.run(Keys {
+                input: self.input,
+                axis,
+                first: (2 * first).wrapping_sub(1),
+                answer: seen,
+                room,
+            });
+            level.run(Mixed {
+                deep: Enlarge {
+                    given: deep.rows(),
+                    factor: 2,
+                },
+                hue: Enlarge {
+                    given: hue.rows(),
+                    factor: 4,
+                },
+                fine: (&layers.matte_fine, fine.rows()),
+                full: (&layers.matte_full, seen),
+                first,
+                answer,
+                room,
+            });
+        });
+        feature.hold(wider(band, 4, height));
+        self.square(&layers.matte_mix, mixed.rows(), feature.all(), false, true);
+        logits.hold(wider(band, 3, height));
+        self.square(&layers.matte, feature.rows(), logits.all(), false, false);
+        let logits = logits.rows();
+        let rows = wider(band, 3, height);
+        let pair = 2 * self.input.width;
+        let alpha = &mut alpha[rows.start * pair..rows.end * pair];
+        let tasks = alpha.par_chunks_exact_mut(pair).enumerate();
+        tasks.for_each(|(index, alpha)| {
+            level.run(Mattes {
+                logits,
+                row: rows.start + index,
+                alpha,
+            });
+        });
+    }
+
+    /// The foreground of a band.
+    fn paint(
+        &self,
+        maps: &mut Maps,
+        light: Small<'_>,
+        band: &Range<usize>,
+        alpha: &[f32],
+        foreground: &mut [f32],
+    ) {
+        let layers = &self.network.layers;
+        let level = layers.level;
+        let height = maps.fine.height();
+        let Maps {
+            feature,
+            painted,
+            paint,
+            ..
+        } = maps;
+        painted.hold(wider(band, 2, height));
+        self.each(painted.all(), ROWS, |first, answer, mut room| {
+            let rows = answer.len() / ((self.input.width / 2 + 2) * PAINT);
+            let seen = cut(&mut room, (2 * rows + 2) * (self.input.width + 2) * 7);
+            level.run(Solved {
+                input: self.input,
+                light,
+                alpha,
+                first: (2 * first).wrapping_sub(1),
+                answer: seen,
+                room,
+            });
+            level.run(Painted {
+                deep: (&layers.paint_deep, feature.rows()),
+                full: (&layers.paint_full, seen),
+                first,
+                answer,
+            });
+        });
+        paint.hold(wider(band, 1, height));
+        self.square(&layers.paint, painted.rows(), paint.all(), false, false);
+        let paint = paint.rows();
+        let pixels = self.input.width * self.input.height;
+        let (red, others) = foreground.split_at_mut(pixels);
+        let (green, blue) = others.split_at_mut(pixels);
+        let pair = 2 * self.input.width;
+        let [red, green, blue] = [red, green, blue]
+            .map(|plane| plane[band.start * pair..band.end * pair].par_chunks_exact_mut(pair));
+        let tasks = red.zip(green).zip(blue).enumerate();
+        tasks.for_each(|(index, ((red, green), blue))| {
+            let row = band.start + index;
+            self.in_room(|room| {
+                level.run(Foregrounds {
+                    input: self.input,
+                    light,
+                    alpha: &alpha[row * pair..][..pair],
+                    paint,
+                    row,
+                    foreground: [red, green, blue],
+                    room,
+                });
+            });
+        });
+    }
+}
+
+/// A picture's rows, in bands of about the same height.
+fn bands(height: usize) -> impl Iterator<Item = Range<usize>> {
+    let count = height.div_ceil(BAND);
+    (0..count).map(move |index| index * height / count..(index + 1) * height / count)
+}
+
+/// So many rows more above and below, as far as there are any.
+fn wider(rows: &Range<usize>, more: usize, height: usize) -> Range<usize> {
+    rows.start.saturating_sub(more)..(rows.end + more).min(height)
+}
+
+/// A convolution of 4 × 4 with a stride of 2, of rows that were made for it.
+struct Strided<'a, 'b> {
+    layer: &'a Direct,
+    seen: &'a [f32],
+    /// Of `seen`.
+    width: usize,
+    answer: &'b mut [f32],
+}
+
+impl Strided<'_, '_> {
+    /// The answer for one of the rows.
+    #[inline(always)]
+    fn row<S: Simd>(
+        simd: S,
+        (layer, seen): (&Direct, &[f32]),
+        width: usize,
+        index: usize,
+        answer: &mut [f32],
+        add: bool,
+    ) {
+        let stride = (width + 2) * layer.inputs;
+        let row = |row: usize| &seen[(2 * index + row) * stride..][..stride];
+        let step = Step {
+            seen: &[row(0), row(1), row(2), row(3)],
+            answer,
+            add,
+            clip: true,
+        };
+        layer.row(simd, step);
+    }
+}
+
+impl Work for Strided<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let channels = self.layer.outputs();
+        let stride = (self.width / 2 + 2) * channels;
+        for (index, answer) in self.answer.chunks_exact_mut(stride).enumerate() {
+            let answer = &mut answer[channels..stride - channels];
+            Self::row(
+                simd,
+                (self.layer, self.seen),
+                self.width,
+                index,
+                answer,
+                false,
+            );
+        }
+    }
+}
+
+/// A level's rows, joined with those of the next coarser one.
+struct Merged<'a, 'b> {
+    coarse: Enlarge<'a>,
+    skip: &'a Direct,
+    first: usize,
+    /// In place.
+    fine: &'b mut [f32],
+    room: &'b mut [f32],
+}
+
+impl Work for Merged<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let channels = self.skip.outputs();
+        let stride = (2 * self.coarse.given.width + 2) * channels;
+        let mut room = self.room;
+        let answer = cut(&mut room, stride - 2 * channels);
+        for (index, fine) in self.fine.chunks_exact_mut(stride).enumerate() {
+            self.coarse
+                .row(simd, self.first + index, answer, false, room);
+            let step = Step {
+                seen: &[fine],
+                answer,
+                add: true,
+                clip: true,
+            };
+            self.skip.row(simd, step);
+            fine[channels..stride - channels].copy_from_slice(answer);
+        }
+    }
+}
+
+/// What the matte's head gets from the screen's colour.
+struct Hue<'a, 'b> {
+    layer: &'a Direct,
+    colour: Small<'a>,
+    first: usize,
+    answer: &'b mut [f32],
+    room: &'b mut [f32],
+}
+
+impl Work for Hue<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Small {
+            planes,
+            width,
+            height,
+        } = self.colour;
+        let channels = self.layer.outputs();
+        let stride = (width + 2) * channels;
+        let seen = &mut self.room[..(width + 2) * 3];
+        for (index, answer) in self.answer.chunks_exact_mut(stride).enumerate() {
+            let row = self.first + index;
+            for (x, seen) in seen[3..]
+                .as_chunks_mut::<3>()
+                .0
+                .iter_mut()
+                .take(width)
+                .enumerate()
+            {
+                *seen = [0, 1, 2].map(|plane| planes[(plane * height + row) * width + x]);
+            }
+            let step = Step {
+                seen: &[seen],
+                answer: &mut answer[channels..stride - channels],
+                add: false,
+                clip: false,
+            };
+            self.layer.row(simd, step);
+        }
+    }
+}
+
+/// What the matte is made of.
+struct Mixed<'a, 'b> {
+    deep: Enlarge<'a>,
+    hue: Enlarge<'a>,
+    fine: (&'a Direct, Rows<'a>),
+    full: (&'a Direct, &'a [f32]),
+    first: usize,
+    answer: &'b mut [f32],
+    room: &'b mut [f32],
+}
+
+impl Work for Mixed<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let (fine, features) = self.fine;
+        let stride = (features.width + 2) * HEAD;
+        for (index, answer) in self.answer.chunks_exact_mut(stride).enumerate() {
+            let row = self.first + index;
+            let answer = &mut answer[HEAD..stride - HEAD];
+            self.deep.row(simd, row, answer, false, self.room);
+            self.hue.row(simd, row, answer, true, self.room);
+            let step = Step {
+                seen: &[features.row(row)],
+                answer,
+                add: true,
+                clip: false,
+            };
+            fine.row(simd, step);
+            Strided::row(simd, self.full, 2 * features.width, index, answer, true);
+        }
+    }
+}
+
+/// What the foreground is made of.
+struct Painted<'a, 'b> {
+    deep: (&'a Direct, Rows<'a>),
+    full: (&'a Direct, &'a [f32]),
+    first: usize,
+    answer: &'b mut [f32],
+}
+
+impl Work for Painted<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let (deep, features) = self.deep;
+        let stride = (features.width + 2) * PAINT;
+        for (index, answer) in self.answer.chunks_exact_mut(stride).enumerate() {
+            let answer = &mut answer[PAINT..stride - PAINT];
+            let step = Step {
+                seen: &[features.row(self.first + index)],
+                answer,
+                add: false,
+                clip: false,
+            };
+            deep.row(simd, step);
+            Strided::row(simd, self.full, 2 * features.width, index, answer, true);
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::TryReserveError;
 use std::ops::Range;
 
+use crate::network::aligned::Numbers;
 use crate::network::greenformer::graph::refiner::{EPSILON, GROUPS};
 use crate::network::simd::{LANES, Simd};
 
@@ -27,15 +28,7 @@ pub(super) fn block_mut(pixel: &mut Pixel, block: usize) -> &mut [f32; LANES] {
 
 /// Pixels that begin with a line of the processor's cache, as every block of theirs then does.
 #[derive(Debug)]
-pub(super) struct Pixels {
-    numbers: Vec<f32>,
-    /// Of the first pixel.
-    begin: usize,
-    count: usize,
-}
-
-/// Bytes of a line.
-const LINE: usize = 64;
+pub(super) struct Pixels(Numbers);
 
 impl Pixels {
     /// So many, all of them 0. Memory is not touched before it is used.
@@ -43,27 +36,17 @@ impl Pixels {
     /// # Errors
     /// That there is no memory.
     pub(super) fn new(count: usize) -> Result<Self, TryReserveError> {
-        let more = LINE / size_of::<f32>();
-        let numbers = count.saturating_mul(CHANNELS).saturating_add(more);
-        Vec::<f32>::new().try_reserve_exact(numbers)?;
-        let numbers = vec![0.0_f32; numbers];
-        // It may be refused, though it never is.
-        let begin = numbers.as_ptr().align_offset(LINE).min(more);
-        Ok(Self {
-            numbers,
-            begin,
-            count,
-        })
+        Numbers::new(count.saturating_mul(CHANNELS)).map(Self)
     }
 
     /// All of them.
     pub(super) fn get(&self) -> &[Pixel] {
-        &self.numbers[self.begin..].as_chunks().0[..self.count]
+        self.0.get().as_chunks().0
     }
 
     /// All of them.
     pub(super) fn get_mut(&mut self) -> &mut [Pixel] {
-        &mut self.numbers[self.begin..].as_chunks_mut().0[..self.count]
+        self.0.get_mut().as_chunks_mut().0
     }
 }
 
