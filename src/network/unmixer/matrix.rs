@@ -30,8 +30,7 @@ pub(super) enum Start<'a> {
     Sum,
 }
 
-/// For each answer so many pixels are worked at a time at the most, and all of them so many blocks
-/// wide.
+/// Blocks of a group at most, where registers hold the sums of several.
 const WIDEST: usize = 4;
 
 impl Matrix {

@@ -12,12 +12,16 @@
 //! becomes: not on how many threads there are.
 
 mod direct;
+mod joins;
 mod layers;
 mod light;
 mod map;
+mod maps;
 mod matrix;
 mod screen;
 mod square;
+#[cfg(test)]
+mod tests;
 
 use std::collections::TryReserveError;
 use std::ops::Range;
@@ -26,16 +30,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use rayon::prelude::*;
 
-use self::direct::{Convolve, Direct, Enlarge, Settled, Step};
+use self::direct::{Convolve, Direct, Enlarge, Settled};
+use self::joins::{Hue, Merged, Mixed, Painted, Strided};
 pub use self::layers::Layers;
 use self::layers::{HEAD, Merge, PAINT, Residual, Token, WIDTHS};
 use self::light::{Foregrounds, Input, Keys, Mattes, Plates, SCALE, Small, Solved, cut};
 use self::map::{Map, Part, Rows};
+use self::maps::Maps;
+pub use self::maps::bytes;
 use self::screen::Screen;
 use self::square::{Square, Squares};
 use crate::network::aligned::Numbers;
 use crate::network::error::{Error, Result};
-use crate::network::simd::{LANES, Simd, Work};
 
 /// Both sides of a picture are multiples of this.
 pub const MULTIPLE: usize = 32;
@@ -57,88 +63,6 @@ pub struct Unmixer {
     rooms: Vec<Mutex<Numbers>>,
     /// Between two pictures.
     maps: Option<Box<Maps>>,
-}
-
-/// The pictures that it works in.
-#[derive(Debug)]
-struct Maps {
-    /// The stem's answer, of a band.
-    stem: Map,
-    /// At 1/2 of the size.
-    fine: Map,
-    /// At 1/4, 1/8, 1/16 and 1/32.
-    levels: [Map; 4],
-    /// Between a residual block's convolutions.
-    between: [Map; 4],
-    /// At 1/32, 1/16 and 1/8, what the next finer level is joined with.
-    narrow: [Map; 3],
-    said: Map,
-    /// The matte's head at 1/4, and what it gets from the screen's colour at 1/8.
-    deep: Map,
-    hue: Map,
-    thumbnail: Vec<f32>,
-    // Of a band, at 1/2.
-    mixed: Map,
-    feature: Map,
-    logits: Map,
-    painted: Map,
-    paint: Map,
-}
-
-/// Size, channels and rows of each of a picture's maps, in the order of [`Maps`].
-fn sizes(width: usize, height: usize) -> impl Iterator<Item = ([usize; 2], usize, usize)> {
-    let at = |level: usize| [width >> level, height >> level];
-    let whole = move |level: usize, channels: usize| (at(level), channels, height >> level);
-    let band = move |channels: usize| (at(1), channels, BAND + 2 * REACH);
-    let [w1, w2, w3, w4, w5] = WIDTHS;
-    let levels = [whole(2, w2), whole(3, w3), whole(4, w4), whole(5, w5)];
-    let narrow = [whole(5, w4), whole(4, w3), whole(3, w2)];
-    [band(w1), whole(1, w1)]
-        .into_iter()
-        .chain(levels)
-        .chain(levels)
-        .chain(narrow)
-        .chain([whole(3, LANES), whole(2, HEAD), whole(3, HEAD)])
-        .chain([
-            band(HEAD),
-            band(HEAD),
-            band(LANES),
-            band(PAINT),
-            band(LANES),
-        ])
-}
-
-/// Bytes that a picture of this size takes while it is worked, its input and answers aside. Some of
-/// it is kept for the next one.
-pub fn bytes(width: usize, height: usize) -> u64 {
-    let maps = sizes(width, height).map(|(size, channels, rows)| Map::bytes(size, channels, rows));
-    maps.map(|bytes| bytes as u64).sum()
-}
-
-impl Maps {
-    fn new(width: usize, height: usize) -> std::result::Result<Self, TryReserveError> {
-        let mut sizes = sizes(width, height);
-        let mut next = || {
-            let (size, channels, rows) = sizes.next().unwrap_or(([0; 2], 0, 0));
-            Map::new(size, channels, rows)
-        };
-        Ok(Self {
-            stem: next()?,
-            fine: next()?,
-            levels: [next()?, next()?, next()?, next()?],
-            between: [next()?, next()?, next()?, next()?],
-            narrow: [next()?, next()?, next()?],
-            said: next()?,
-            deep: next()?,
-            hue: next()?,
-            thumbnail: vec![0.0; 3 * (width / SCALE) * (height / SCALE)],
-            mixed: next()?,
-            feature: next()?,
-            logits: next()?,
-            painted: next()?,
-            paint: next()?,
-        })
-    }
 }
 
 impl Unmixer {
@@ -606,189 +530,4 @@ fn bands(height: usize) -> impl Iterator<Item = Range<usize>> {
 /// So many rows more above and below, as far as there are any.
 fn wider(rows: &Range<usize>, more: usize, height: usize) -> Range<usize> {
     rows.start.saturating_sub(more)..(rows.end + more).min(height)
-}
-
-/// A convolution of 4 × 4 with a stride of 2, of rows that were made for it.
-struct Strided<'a, 'b> {
-    layer: &'a Direct,
-    seen: &'a [f32],
-    /// Of `seen`.
-    width: usize,
-    answer: &'b mut [f32],
-}
-
-impl Strided<'_, '_> {
-    /// The answer for one of the rows.
-    #[inline(always)]
-    fn row<S: Simd>(
-        simd: S,
-        (layer, seen): (&Direct, &[f32]),
-        width: usize,
-        index: usize,
-        answer: &mut [f32],
-        add: bool,
-    ) {
-        let stride = (width + 2) * layer.inputs;
-        let row = |row: usize| &seen[(2 * index + row) * stride..][..stride];
-        let step = Step {
-            seen: &[row(0), row(1), row(2), row(3)],
-            answer,
-            add,
-            clip: true,
-        };
-        layer.row(simd, step);
-    }
-}
-
-impl Work for Strided<'_, '_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let channels = self.layer.outputs();
-        let stride = (self.width / 2 + 2) * channels;
-        for (index, answer) in self.answer.chunks_exact_mut(stride).enumerate() {
-            let answer = &mut answer[channels..stride - channels];
-            Self::row(
-                simd,
-                (self.layer, self.seen),
-                self.width,
-                index,
-                answer,
-                false,
-            );
-        }
-    }
-}
-
-/// A level's rows, joined with those of the next coarser one.
-struct Merged<'a, 'b> {
-    coarse: Enlarge<'a>,
-    skip: &'a Direct,
-    first: usize,
-    /// In place.
-    fine: &'b mut [f32],
-    room: &'b mut [f32],
-}
-
-impl Work for Merged<'_, '_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let channels = self.skip.outputs();
-        let stride = (2 * self.coarse.given.width + 2) * channels;
-        let mut room = self.room;
-        let answer = cut(&mut room, stride - 2 * channels);
-        for (index, fine) in self.fine.chunks_exact_mut(stride).enumerate() {
-            self.coarse
-                .row(simd, self.first + index, answer, false, room);
-            let step = Step {
-                seen: &[fine],
-                answer,
-                add: true,
-                clip: true,
-            };
-            self.skip.row(simd, step);
-            fine[channels..stride - channels].copy_from_slice(answer);
-        }
-    }
-}
-
-/// What the matte's head gets from the screen's colour.
-struct Hue<'a, 'b> {
-    layer: &'a Direct,
-    colour: Small<'a>,
-    first: usize,
-    answer: &'b mut [f32],
-    room: &'b mut [f32],
-}
-
-impl Work for Hue<'_, '_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let Small {
-            planes,
-            width,
-            height,
-        } = self.colour;
-        let channels = self.layer.outputs();
-        let stride = (width + 2) * channels;
-        let seen = &mut self.room[..(width + 2) * 3];
-        for (index, answer) in self.answer.chunks_exact_mut(stride).enumerate() {
-            let row = self.first + index;
-            for (x, seen) in seen[3..]
-                .as_chunks_mut::<3>()
-                .0
-                .iter_mut()
-                .take(width)
-                .enumerate()
-            {
-                *seen = [0, 1, 2].map(|plane| planes[(plane * height + row) * width + x]);
-            }
-            let step = Step {
-                seen: &[seen],
-                answer: &mut answer[channels..stride - channels],
-                add: false,
-                clip: false,
-            };
-            self.layer.row(simd, step);
-        }
-    }
-}
-
-/// What the matte is made of.
-struct Mixed<'a, 'b> {
-    deep: Enlarge<'a>,
-    hue: Enlarge<'a>,
-    fine: (&'a Direct, Rows<'a>),
-    full: (&'a Direct, &'a [f32]),
-    first: usize,
-    answer: &'b mut [f32],
-    room: &'b mut [f32],
-}
-
-impl Work for Mixed<'_, '_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let (fine, features) = self.fine;
-        let stride = (features.width + 2) * HEAD;
-        for (index, answer) in self.answer.chunks_exact_mut(stride).enumerate() {
-            let row = self.first + index;
-            let answer = &mut answer[HEAD..stride - HEAD];
-            self.deep.row(simd, row, answer, false, self.room);
-            self.hue.row(simd, row, answer, true, self.room);
-            let step = Step {
-                seen: &[features.row(row)],
-                answer,
-                add: true,
-                clip: false,
-            };
-            fine.row(simd, step);
-            Strided::row(simd, self.full, 2 * features.width, index, answer, true);
-        }
-    }
-}
-
-/// What the foreground is made of.
-struct Painted<'a, 'b> {
-    deep: (&'a Direct, Rows<'a>),
-    full: (&'a Direct, &'a [f32]),
-    first: usize,
-    answer: &'b mut [f32],
-}
-
-impl Work for Painted<'_, '_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let (deep, features) = self.deep;
-        let stride = (features.width + 2) * PAINT;
-        for (index, answer) in self.answer.chunks_exact_mut(stride).enumerate() {
-            let answer = &mut answer[PAINT..stride - PAINT];
-            let step = Step {
-                seen: &[features.row(self.first + index)],
-                answer,
-                add: false,
-                clip: false,
-            };
-            deep.row(simd, step);
-            Strided::row(simd, self.full, 2 * features.width, index, answer, true);
-        }
-    }
 }
