@@ -412,7 +412,7 @@ impl Frame<'_> {
             logits,
             ..
         } = maps;
-        mixed.hold(wider(band, 5, height));
+        mixed.hold(wider(band, REACH, height));
         self.each(mixed.all(), ROWS, |first, answer, mut room| {
             let rows = answer.len() / ((self.input.width / 2 + 2) * HEAD);
             let seen = cut(&mut room, (2 * rows + 2) * (self.input.width + 2) * 5);
