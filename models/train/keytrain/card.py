@@ -67,7 +67,7 @@ def steadiness_table(model: Model, side: int, frames: int) -> str:
         rows.append([clip.name, *(f"{found[who][k][where]:.4f}" for who in found for where in ("soft", "solid"))])
     overall = {who: means(lines) for who, lines in found.items()}
     rows.append(["**mean**", *(f"**{overall[who][where]:.4f}**" for who in found for where in ("soft", "solid"))])
-    heads = ["truth: soft", "solid", "model: soft", "solid", "without noise: soft", "solid", "noise alone: soft", "solid"]
+    heads = [head for who in found for head in (f"{who}: soft", "solid")]
     aim = f"Aim: {steadiness.AIM['soft']} in soft edges, {steadiness.AIM['solid']} in solid parts."
     return table(["clip, pixels a frame", *heads], rows) + "\n\n" + aim
 

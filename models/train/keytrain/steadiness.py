@@ -5,7 +5,10 @@ a frame, half by fractions, with fresh noise in every frame.  The subject is mov
 phase of its spectrum, so that the truth itself moves rigidly; mattes are moved back the same way.
 Figures are the standard deviation over time of alpha, averaged over soft edges (.05 < alpha < .95)
 and over solid parts (further than 4 px from any edge).  "truth" is the same of the true mattes:
-what the measurement itself cannot see below.  "no noise" is the same clip without grain: what
+what the measurement itself cannot see below.  "informed" is a keyer that knows every pixel's true
+foreground and screen colour and sees the noise of that pixel alone, "informed, N px" the same with
+its error averaged by a Gaussian of that sigma: what noise leaves to an estimate that looks no
+further.  "no noise" is the same clip without grain: what
 motion over the screen's lattice and unevenness alone does to the matte; "noise alone" is the
 deviation of the difference between the two.
 """
@@ -26,11 +29,13 @@ from .elements import filled_colour, make_figure, make_furry, make_glass
 from .evaluate import Model, means
 from .failures import grown, softened, sown, standing, subjects
 from .failures import good_hint as hint_of
+from .noise import wrapping_blur
 from .pictures import row, stack, write
 from .screens import lit_screen
 
 SIDE, FRAMES, NOISE = 384, 12, 0.012
 AIM = {"soft": 0.006, "solid": 0.002}
+REACHES = (0.0, 0.75, 1.5)  # sigmas in pixels over which the informed keyer averages
 LENS = 0.9  # sigma of the lens in pixels: soft enough for a spectrum to be shifted without ringing
 PATHS = (  # family, member, pixels a frame along x and y
     (make_figure, 0, (2.0, 0.0)),
@@ -51,6 +56,7 @@ class Clip:
     still: np.ndarray  # the same without noise
     hints: np.ndarray
     alphas: np.ndarray
+    errors: np.ndarray  # in alpha, of a keyer that knows the colours; see `informed`
     step: tuple[float, float]
     soft: np.ndarray  # where to look, in the middle frame's place
     solid: np.ndarray
@@ -79,6 +85,22 @@ def vignetted(element: Tensor, margin: int) -> Tensor:
     return element * (ramp.view(-1, 1) * ramp.view(1, -1))
 
 
+def informed(light: Tensor, alpha: Tensor, clean: Tensor, noise: Tensor) -> Tensor:
+    """Error in alpha that noise makes where both colours are known: its share along the line between them.
+
+    `light` is the linear plate without noise, `clean` the screen alone; `noise` lies on the encoded
+    plate, so the line is that of encoded colours, in the place where the pixel is.
+    """
+    colour = (light - (1 - alpha) * clean) / alpha.clamp(min=0.02)
+    step = (colour - clean) * 1e-3
+    slope = (to_srgb((light + step).clamp(min=0)) - to_srgb((light - step).clamp(min=0))) / 2e-3
+    return (noise * slope).sum(1) / slope.square().sum(1).clamp(min=1e-4)
+
+
+def averaged(errors: np.ndarray, sigma: float) -> np.ndarray:
+    return wrapping_blur(torch.from_numpy(errors)[:, None], torch.full((len(errors), 1, 1, 1), sigma))[:, 0].numpy()
+
+
 def make_clip(number: int, side: int = SIDE, frames: int = FRAMES) -> Clip:
     """One of `PATHS`, from fixed seeds."""
     family, member, step = PATHS[number]
@@ -90,16 +112,18 @@ def make_clip(number: int, side: int = SIDE, frames: int = FRAMES) -> Clip:
     draw = Draw(1, side, "cpu", {"blue": number == 4})
     clean, base, _ = lit_screen(draw)
     lit = torch.cat([element[:, :3] + base * 0.03 * element[:, 3:4], element[:, 3:4], hint_of(element[:, 3:4])], 1)
-    plates, still, hints, alphas = [], [], [], []
+    plates, still, hints, alphas, errors = [], [], [], [], []
     for frame in range(frames):
         now = moved(lit, *offset(frame, step, frames))
         alpha = now[:, 3:4].clamp(0, 1)
-        encoded = to_srgb(now[:, :3].clamp(min=0) + (1 - alpha) * clean).clamp(0, 1)
+        light = now[:, :3].clamp(min=0) + (1 - alpha) * clean
+        encoded = to_srgb(light).clamp(0, 1)
         noisy = (encoded + draw.grain(3) * NOISE).clamp(0, 1)
         for store, picture in zip((plates, still), (noisy, encoded)):
             store.append(picture[0].permute(1, 2, 0).numpy())
         hints.append(now[0, 4].clamp(0, 1).numpy())
         alphas.append(alpha[0, 0].numpy())
+        errors.append(informed(light, alpha, clean, noisy - encoded)[0].numpy())
     middle = element[:, 3:4]
     inside = torch.zeros_like(middle)
     inside[..., reach + 16 : side - reach - 16, reach + 16 : side - reach - 16] = 1
@@ -107,7 +131,7 @@ def make_clip(number: int, side: int = SIDE, frames: int = FRAMES) -> Clip:
     soft = ((middle > 0.05) & (middle < 0.95)).float() * inside
     solid = (1 - edge) * inside
     name = f"{family.__name__.removeprefix('make_')} {step[0]:+g} {step[1]:+g}"
-    return Clip(name, *(np.stack(x) for x in (plates, still, hints, alphas)), step, soft[0, 0].numpy(), solid[0, 0].numpy())
+    return Clip(name, *(np.stack(x) for x in (plates, still, hints, alphas, errors)), step, soft[0, 0].numpy(), solid[0, 0].numpy())
 
 
 def deviation(mattes: np.ndarray, clip: Clip) -> dict[str, float]:
@@ -124,8 +148,12 @@ def mattes_of(model: Callable, plates: np.ndarray, hints: np.ndarray) -> np.ndar
 
 
 def measure(models: dict[str, Callable], clips: list[Clip]) -> dict[str, list[dict[str, float]]]:
-    """Deviations by name, one entry a clip: "truth", and every model with noise, without, and by noise alone."""
+    """Deviations by name, one entry a clip: "truth", "informed", and every model with noise, without, and by noise alone."""
     out = {"truth": [deviation(clip.alphas, clip) for clip in clips]}
+    for sigma in REACHES:
+        name = f"informed, {sigma:g} px" if sigma else "informed"
+        errors = [averaged(c.errors, sigma) if sigma else c.errors for c in clips]
+        out[name] = [deviation((c.alphas + e).clip(0, 1), c) for c, e in zip(clips, errors)]
     for name, model in models.items():
         noisy = [mattes_of(model, c.plates, c.hints) for c in clips]
         still = [mattes_of(model, c.still, c.hints) for c in clips]

@@ -8,7 +8,7 @@ import onnx
 import pytest
 import torch
 
-from keytrain import card, classical, failures, slices, steadiness, tiles
+from keytrain import card, classical, colour, failures, slices, steadiness, tiles
 from keytrain.evaluate import Model, Plate, changed_hint, declared_range, plates, table_of
 from keytrain.export import manifest, to_onnx
 from keytrain.network import Keyer
@@ -104,6 +104,18 @@ def test_a_shift_by_a_fraction_can_be_taken_back():
     noise = np.random.default_rng(1).normal(0, 0.02, clip.alphas.shape)
     found = steadiness.deviation(clip.alphas + noise, clip)
     assert found["soft"] == pytest.approx(0.02, rel=0.2) and found["solid"] == pytest.approx(0.02, rel=0.2)
+
+
+def test_who_knows_both_colours_finds_alpha_in_a_change_of_light():
+    alpha = torch.linspace(0.1, 0.9, 9).view(1, 1, 3, 3)
+    subject, clean = (torch.tensor(c).view(1, 3, 1, 1).expand(1, 3, 3, 3) for c in ([0.5, 0.3, 0.2], [0.05, 0.4, 0.1]))
+    light, more = (a * subject + (1 - a) * clean for a in (alpha, alpha + 1e-3))
+    found = steadiness.informed(light, alpha, clean, colour.to_srgb(more) - colour.to_srgb(light))
+    assert found == pytest.approx(torch.full_like(found, 1e-3), rel=0.02)
+    clip = steadiness.make_clip(1, 96, 4)
+    alone, together = (steadiness.averaged(clip.errors, sigma).std() for sigma in (0.01, 1.5))
+    assert 0 < together < 0.5 * alone
+    assert alone == pytest.approx(clip.errors.std(), rel=0.01)
 
 
 def test_spans_cover_without_gaps_and_start_on_the_lattice():
