@@ -40,7 +40,6 @@ use corridorkey::network::greenformer::import::{self, import};
 use corridorkey::network::greenformer::refiner;
 use corridorkey::network::greenformer::tensors;
 use corridorkey::network::model::{MANIFEST, Refiner};
-use corridorkey::network::session::Key;
 use corridorkey::network::{Device, Model, Precision, Service};
 use ort::session::Session;
 use ort::value::TensorRef;
@@ -214,13 +213,7 @@ fn square(
         Refiner::Strips => " in strips",
     };
     let name = |what: &str| format!("{side}, {}{way}: {what}", precision.id());
-    let key = Key {
-        model: model.sha256.clone(),
-        device: Device::Cpu,
-        precision,
-        width: side,
-        height: side,
-    };
+    let key = model.key(side, side, Device::Cpu, precision);
     let (runtime, threads) = (
         service.runtime().unwrap(),
         service.options().network_threads(),
@@ -238,7 +231,7 @@ fn square(
     line(&name("frame, the first"), times[0], None);
     line(&name(&format!("frame, run {RUNS}")), times[RUNS - 1], peak);
     let estimate = match refiner {
-        Refiner::Whole => model.estimate(side, side, precision),
+        Refiner::Whole => model.estimate(side, side, Device::Cpu, precision),
         Refiner::Strips => model.in_strips(side, side, precision).unwrap(),
     };
     let estimate = estimate.total() as f64 / 1e6;

@@ -16,8 +16,8 @@ mod stage;
 mod weights;
 
 use corridorkey::keyer::Pool;
-use corridorkey::network::Precision;
 use corridorkey::network::model::Refiner;
+use corridorkey::network::{Device, Precision};
 use stage::{STAGE, engine};
 
 /// A line of what Linux says of this process's memory, mapped files included, in bytes.
@@ -59,7 +59,7 @@ fn memory_is_within_a_quarter_of_the_estimate() {
     let model = &STAGE.model;
     let asked = std::env::var(CASE).ok();
     for side in [512, 1024] {
-        let whole = model.estimate(side, side, Precision::Fp32);
+        let whole = model.estimate(side, side, Device::Cpu, Precision::Fp32);
         let strips = model.in_strips(side, side, Precision::Fp32).unwrap();
         for (refiner, estimate) in [(Refiner::Whole, whole), (Refiner::Strips, strips)] {
             let case = format!("{side} {refiner:?}");

@@ -288,7 +288,9 @@ fn a_size_beyond_the_budget_is_refused_with_one_that_fits() {
 fn sessions_in_use_share_the_budget_and_the_next_one_waits() {
     let graph = onnx::slow(400);
     let (big, small) = (picture(512, 512), picture(512, 480));
-    let alone = bench(&graph).model.memory(512, 512, Precision::Fp32);
+    let alone = bench(&graph)
+        .model
+        .memory(512, 512, Device::Cpu, Precision::Fp32);
     let options = Options {
         session_bytes: alone * 3 / 2,
         ..options()

@@ -19,7 +19,7 @@ use corridorkey::keyer::{NetworkInput, Planes, Pool, Prediction};
 use corridorkey::network::model::Refiner;
 use corridorkey::network::options::Options;
 use corridorkey::network::{
-    DeviceChoice, Error, Precision, PrecisionChoice, Request, Result, Service,
+    Device, DeviceChoice, Error, Precision, PrecisionChoice, Request, Result, Service,
 };
 use stage::{STAGE, engine};
 
@@ -114,7 +114,7 @@ fn strips_are_repeated_bit_for_bit_and_left_when_nobody_wants_them() {
 #[test]
 fn a_frame_that_only_fits_in_strips_is_worked_in_strips() {
     let (model, side) = (&STAGE.model, 256);
-    let whole = model.memory(side, side, Precision::Fp32);
+    let whole = model.memory(side, side, Device::Cpu, Precision::Fp32);
     let strips = model.in_strips(side, side, Precision::Fp32).unwrap();
     let strips = strips.total();
     assert!(strips < whole);

@@ -282,14 +282,11 @@ impl Service {
             let precision = request
                 .model
                 .precision(request.precision, selection.device)?;
-            self.check_budget(request, precision)?;
-            let key = Key {
-                model: sha256.clone(),
-                device: selection.device,
-                precision,
-                width: request.input.width,
-                height: request.input.height,
-            };
+            let (width, height) = (request.input.width, request.input.height);
+            let key = request
+                .model
+                .key(width, height, selection.device, precision);
+            self.check_budget(request, &key)?;
             let mut notes = rejections(selection);
             let (prediction, milliseconds) =
                 self.run_finite(runtime, &key, request, control, &mut notes)?;
@@ -331,11 +328,9 @@ impl Service {
                 other => return other,
             }
         }
-        let wide = Key {
-            precision: Precision::Fp32,
-            ..key.clone()
-        };
-        self.check_budget(request, wide.precision)?;
+        let (model, wide) = (request.model, Precision::Fp32);
+        let wide = model.key(key.width, key.height, key.device, wide);
+        self.check_budget(request, &wide)?;
         // When this fails as well, 16 bits were not the matter and nothing is remembered.
         let outcome = self.run(runtime, &wide, request, control, notes)?;
         let note = format!(
@@ -403,7 +398,10 @@ impl Service {
         control: &dyn Control,
     ) -> Result<Lease<Engine>> {
         let budget = self.options.session_bytes;
-        let (refiner, needed) = model.within(key.width, key.height, key.precision, budget);
+        let Key {
+            device, precision, ..
+        } = *key;
+        let (refiner, needed) = model.within(key.width, key.height, device, precision, budget);
         let bytes = needed.total();
         let threads = self.options.network_threads();
         let (model, build_key) = (Arc::new(model.clone()), key.clone());
@@ -413,9 +411,10 @@ impl Service {
                 "prepared {} in {} ms{}",
                 model.full_id(),
                 engine.built().as_millis(),
-                match refiner {
-                    Refiner::Whole => "",
-                    Refiner::Strips => ", its refiner in strips",
+                match (engine.own(), refiner) {
+                    (Some(own), _) => format!(", computed by the plug-in itself ({})", own.id()),
+                    (None, Refiner::Whole) => String::new(),
+                    (None, Refiner::Strips) => ", its refiner in strips".into(),
                 }
             );
             Ok(engine)
@@ -423,10 +422,17 @@ impl Service {
     }
 
     /// Refuses a session that alone is beyond the budget.
-    fn check_budget(&self, request: &Request<'_>, precision: Precision) -> Result<()> {
+    fn check_budget(&self, request: &Request<'_>, key: &Key) -> Result<()> {
         let (model, budget) = (request.model, self.options.session_bytes);
-        let (width, height) = (request.input.width, request.input.height);
-        let needed = model.within(width, height, precision, budget).1.total();
+        let Key {
+            device,
+            precision,
+            width,
+            height,
+            ..
+        } = *key;
+        let (_, needed) = model.within(width, height, device, precision, budget);
+        let needed = needed.total();
         if needed > budget {
             return Err(Error::TooLarge {
                 model: model.id.clone(),
@@ -434,7 +440,7 @@ impl Service {
                 height,
                 needed_mb: needed.div_ceil(MB),
                 budget_mb: budget / MB,
-                fits: model.largest_within(width, height, precision, budget),
+                fits: model.largest_within(width, height, device, precision, budget),
             });
         }
         Ok(())

@@ -18,6 +18,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::device::{Device, Precision};
 use super::error::{Error, Result};
+use super::model::Own;
 use super::{Control, POLL};
 
 /// What distinguishes one session from another.
@@ -29,6 +30,8 @@ pub struct Key {
     pub device: Device,
     /// In which arithmetic.
     pub precision: Precision,
+    /// What computes it, if the runtime does not: the same file gives other digits then.
+    pub own: Option<Own>,
     /// Columns of the network's input.
     pub width: usize,
     /// Rows.
@@ -426,6 +429,7 @@ mod tests {
             model: "m".into(),
             device: Device::Cpu,
             precision: Precision::Fp32,
+            own: None,
             width,
             height: 64,
         }

@@ -501,7 +501,7 @@ impl Network {
         let exchange = screen.map(|screen| self.exchange(screen));
         // One line of text: the parts are few, and their names cannot run into each other.
         let upstream = format!(
-            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {} {:?} {:?} {:?}",
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {} {:?} {:?} {:?} {:?}",
             frame.region,
             frame.frame,
             frame.grid,
@@ -521,6 +521,7 @@ impl Network {
             settings.precision,
             model.sha256,
             model.full_id(),
+            model.processor,
             model.normalisation,
             model.screens,
             model.refiner.as_ref().map(|_| settings.refiner_strength),

@@ -13,7 +13,6 @@ use corridorkey::network::engine::Engine;
 use corridorkey::network::greenformer::import::{self, import};
 use corridorkey::network::greenformer::tensors;
 use corridorkey::network::model::{MANIFEST, Refiner};
-use corridorkey::network::session::Key;
 use corridorkey::network::{Device, Model, Precision, Service};
 
 use crate::{bench, weights};
@@ -50,13 +49,7 @@ pub static STAGE: LazyLock<Stage> = LazyLock::new(|| {
 
 /// An engine of two threads on the processor.
 pub fn engine(width: usize, height: usize, precision: Precision, refiner: Refiner) -> Engine {
-    let key = Key {
-        model: STAGE.model.sha256.clone(),
-        device: Device::Cpu,
-        precision,
-        width,
-        height,
-    };
+    let key = STAGE.model.key(width, height, Device::Cpu, precision);
     let runtime = STAGE.service.runtime().unwrap();
     Engine::build(runtime, STAGE.model.clone(), key, 2, refiner).unwrap()
 }

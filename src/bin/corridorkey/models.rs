@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use corridorkey::error::{Error, Result};
-use corridorkey::network::model::Kind;
+use corridorkey::network::model::{Kind, Own};
 use corridorkey::network::models::Models;
 use corridorkey::network::options::Options;
 use corridorkey::network::{self, Model};
@@ -52,6 +52,7 @@ pub(crate) fn model_json(models: &Models, model: &Model) -> Value {
         "path": model.path.display().to_string(),
         "sha256": model.sha256,
         "precisions": model.precisions.iter().map(|precision| precision.id()).collect::<Vec<_>>(),
+        "processor": model.processor.map(Own::id),
         "shipped": models.ships(model),
     });
     if let Kind::Greenformer(imported) = &model.kind {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use corridorkey::error::{Error, Result};
 use corridorkey::keyer::{Geometry, Resolution, Size, SizeRule};
-use corridorkey::network::model::{Estimate, Refiner};
+use corridorkey::network::model::{Estimate, Own, Refiner};
 use corridorkey::network::models::Models;
 use corridorkey::network::options::MB;
 use corridorkey::network::{Device, Model, Precision};
@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 
 use crate::args::PlanArguments;
 use crate::report::{Failure, print_json, print_text};
+
+/// Where sessions are planned for: a GPU has memory of its own.
+const DEVICE: Device = Device::Cpu;
 
 /// The plates that are planned for when no sizes are asked for.
 const PLATES: [Size; 2] = [Size::new(1920, 1080), Size::new(3840, 2160)];
@@ -69,6 +72,8 @@ struct Row {
     /// Tiles that it is worked in.
     tiles: usize,
     precision: Precision,
+    /// The network of ours that computes it, if the runtime does not.
+    own: Option<Own>,
     /// How it is worked so that it fits, if it can be, and what that needs.
     refiner: Refiner,
     memory: Estimate,
@@ -111,17 +116,19 @@ fn rows(model: &Model, asked: &[Size], budget: u64) -> Result<Vec<Row>> {
         let most = most(content, rule)?;
         for &precision in &model.precisions {
             let Size { width, height } = network;
-            let (refiner, memory) = model.within(width, height, precision, budget);
+            let tiles = model.layout(width, height, DEVICE, precision);
+            let (refiner, memory) = model.within(width, height, DEVICE, precision, budget);
             let refusal = if network.long() > rule.max_long {
                 Some(Refusal::Longest(rule.max_long))
             } else {
                 (memory.total() > budget).then_some(Refusal::Budget)
             };
-            let largest = model.largest_within(most.width, most.height, precision, budget);
+            let largest = model.largest_within(most.width, most.height, DEVICE, precision, budget);
             rows.push(Row {
                 setting,
                 network,
-                tiles: model.layout(width, height).map_or(1, |tiles| tiles.count()),
+                tiles: tiles.map_or(1, |tiles| tiles.count()),
+                own: model.own(DEVICE, precision),
                 precision,
                 refiner,
                 memory,
@@ -152,6 +159,7 @@ fn report(plans: &[(Model, Vec<Row>)], problems: &[Error], budget: u64) -> Value
             "tiles": row.tiles,
             "strips": row.refiner == Refiner::Strips,
             "precision": row.precision.id(),
+            "processor": row.own.map(Own::id),
             "weights_bytes": row.memory.weights,
             "picture_bytes": row.memory.picture,
             "total_bytes": row.memory.total(),
@@ -170,7 +178,7 @@ fn report(plans: &[(Model, Vec<Row>)], problems: &[Error], budget: u64) -> Value
         })
     };
     json!({
-        "device": Device::Cpu.id(),
+        "device": DEVICE.id(),
         "budget_bytes": budget,
         "models": plans.iter().map(plan).collect::<Vec<_>>(),
         "problems": problems.iter().map(|error| Failure::from(error).json()).collect::<Vec<_>>(),
@@ -183,7 +191,7 @@ fn table(plans: &[(Model, Vec<Row>)], problems: &[Error], budget: u64) -> String
     let _ = writeln!(
         text,
         "memory of a session on the {}; sessions may need {} MB together (CORRIDORKEY_SESSION_MB)",
-        Device::Cpu.name(),
+        DEVICE.name(),
         budget / MB
     );
     for (model, rows) in plans {

@@ -11,6 +11,8 @@
 //! licence = "MIT"
 //! file = "base.onnx"
 //! sha256 = "…64 hexadecimal digits…"
+//! processor = "unmixer-1"         # optional: on processors the plug-in computes this network
+//!                                 # itself, in fp32; anything else is the runtime's
 //!
 //! [input]
 //! name = "input"                  # [1, 4, H, W]: normalised sRGB plate, then the hint
@@ -53,7 +55,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{BYTES_PER_PIXEL, Kind, Model, checks};
+use super::{BYTES_PER_PIXEL, Kind, Model, Own, checks};
 use crate::keyer::{Fit, Normalisation, Screen, SizeRule};
 use crate::network::device::Precision;
 use crate::network::error::Result;
@@ -72,6 +74,7 @@ struct Manifest {
     licence: String,
     file: String,
     sha256: String,
+    processor: Option<String>,
     input: Input,
     output: Output,
     size: Size,
@@ -220,6 +223,8 @@ impl Model {
         if precisions.is_empty() {
             return Err("precision.run names no precision".into());
         }
+        let own = |name: &String| processor(name, &manifest);
+        let processor = manifest.processor.as_ref().map(own).transpose()?;
         Ok(Self {
             kind: Kind::Onnx,
             id: manifest.id,
@@ -229,6 +234,7 @@ impl Model {
             manifest: path.into(),
             path: path.with_file_name(&manifest.file),
             sha256,
+            processor,
             size_rule: size_rule(&manifest.size)?,
             normalisation: Normalisation {
                 mean,
@@ -250,6 +256,32 @@ impl Model {
             tiles: manifest.tiles.map(tiles).transpose()?,
         })
     }
+}
+
+/// The network of ours with this name, if the manifest's other words allow it.
+fn processor(name: &str, manifest: &Manifest) -> std::result::Result<Own, String> {
+    let own = Own::ALL.into_iter().find(|own| own.id() == name);
+    let known = Own::ALL.map(Own::id).join("\", \"");
+    let own = own.ok_or_else(|| {
+        format!(
+            "its processor is \"{name}\", and this version knows \"{known}\" only; without that line \
+             ONNX Runtime runs the network"
+        )
+    })?;
+    let multiple = manifest.size.multiple;
+    if !multiple.is_multiple_of(own.multiple()) {
+        return Err(format!(
+            "its processor is \"{name}\", which takes sides that are multiples of {}, and \
+             size.multiple is {multiple}",
+            own.multiple()
+        ));
+    }
+    if manifest.input.refiner.is_some() {
+        return Err(format!(
+            "its processor is \"{name}\", which has no refiner, and input.refiner names one"
+        ));
+    }
+    Ok(own)
 }
 
 fn size_rule(size: &Size) -> std::result::Result<SizeRule, String> {

@@ -2,27 +2,66 @@
 
 pub use crate::network::greenformer::plan::{Estimate, Refiner};
 
-use super::{Kind, Model};
-use crate::network::device::Precision;
+use super::{Kind, Model, Own};
+use crate::network::device::{Device, Precision};
 use crate::network::greenformer::plan;
+use crate::network::tiles::Layout;
+use crate::network::unmixer;
+
+/// Bytes of [`unmixer::Layers`] for each byte of the model's file. There a weight has two; here it
+/// has four, and a filter of 3 × 3 has 36 places instead of 9. All but a seventh of the weights are
+/// in such filters.
+const UNMIXER_WEIGHTS: u64 = 7;
 
 impl Model {
-    /// Memory that a session of this size will need as is quickest, in bytes: the total of
-    /// [`Model::estimate`].
-    pub fn memory(&self, width: usize, height: usize, precision: Precision) -> u64 {
-        self.estimate(width, height, precision).total()
+    /// How a frame of this size is worked in tiles there; `None` when it is worked in one piece.
+    pub fn layout(
+        &self,
+        width: usize,
+        height: usize,
+        device: Device,
+        precision: Precision,
+    ) -> Option<Layout> {
+        // Tiles save the processor's memory, and our own network needs little of it in one piece. A
+        // GPU would wait at every seam.
+        if device == Device::Cuda || self.own(device, precision).is_some() {
+            return None;
+        }
+        let (seams, pixels) = self.tiles.as_ref()?;
+        Layout::new(width, height, self.size_rule.multiple, *pixels, seams)
     }
 
-    /// Memory that a session of this size will need on a processor as is quickest: a careful guess.
-    /// A file that is not there counts for nothing; see [`Model::look`].
-    pub fn estimate(&self, width: usize, height: usize, precision: Precision) -> Estimate {
+    /// Memory that a session of this size will need as is quickest, in bytes: the total of
+    /// [`Model::estimate`].
+    pub fn memory(&self, width: usize, height: usize, device: Device, precision: Precision) -> u64 {
+        self.estimate(width, height, device, precision).total()
+    }
+
+    /// Memory that a session of this size will need there as is quickest: a careful guess. That of
+    /// an imported checkpoint is always a processor's. A file that is not there counts for nothing;
+    /// see [`Model::look`].
+    pub fn estimate(
+        &self,
+        width: usize,
+        height: usize,
+        device: Device,
+        precision: Precision,
+    ) -> Estimate {
         if let Kind::Greenformer(_) = self.kind {
             return plan::processor(height, width, precision, Refiner::Whole);
         }
+        let file = std::fs::metadata(&self.path).map_or(0, |facts| facts.len());
+        if let Some(Own::Unmixer) = self.own(device, precision) {
+            return Estimate {
+                weights: file * UNMIXER_WEIGHTS,
+                picture: unmixer::bytes(width, height),
+            };
+        }
         // The runtime holds the weights about twice: as read, and arranged for its kernels.
-        let weights = std::fs::metadata(&self.path).map_or(0, |facts| facts.len()) * 2;
+        let weights = file * 2;
         let pixels = (width as u64).saturating_mul(height as u64);
-        let picture = match (self.layout(width, height), &self.tiles) {
+        let layout = self.layout(width, height, device, precision);
+        let picture = match (layout, &self.tiles) {
             // Encode and finish keep what one tile needs each; of the whole frame there are the
             // small tensors, about six of them at once while it is surveyed.
             (Some(layout), Some((seams, _))) => {
@@ -52,10 +91,11 @@ impl Model {
         &self,
         width: usize,
         height: usize,
+        device: Device,
         precision: Precision,
         budget: u64,
     ) -> (Refiner, Estimate) {
-        let whole = self.estimate(width, height, precision);
+        let whole = self.estimate(width, height, device, precision);
         match self.in_strips(width, height, precision) {
             Some(strips) if whole.total() > budget && strips.total() < whole.total() => {
                 (Refiner::Strips, strips)
@@ -70,6 +110,7 @@ impl Model {
         &self,
         width: usize,
         height: usize,
+        device: Device,
         precision: Precision,
         budget: u64,
     ) -> Option<(usize, usize)> {
@@ -83,7 +124,7 @@ impl Model {
             };
             let (w, h) = (scaled(width), scaled(height));
             let allowed = w.min(h) >= self.size_rule.min.max(1);
-            let (_, needed) = self.within(w, h, precision, budget);
+            let (_, needed) = self.within(w, h, device, precision, budget);
             (allowed && needed.total() <= budget).then_some((w, h))
         })
     }

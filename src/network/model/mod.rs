@@ -19,7 +19,9 @@ use super::error::{Error, Result};
 use super::greenformer::graph;
 use super::greenformer::import::Imported;
 use super::onnx::{self, Signature};
-use super::tiles::{Layout, Seams};
+use super::session::Key;
+use super::tiles::Seams;
+use super::unmixer::Layers;
 use crate::keyer::{Fit, Normalisation, Screen, SizeRule};
 
 /// The manifest's file name.
@@ -36,6 +38,33 @@ pub enum Kind {
     Onnx,
     /// The weights of an imported checkpoint; the graph is built for each size.
     Greenformer(Box<Imported>),
+}
+
+/// A network that the plug-in computes by itself where the runtime would take longer: on
+/// processors, in 32 bits. Everywhere else the runtime runs the same file's graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Own {
+    /// The shipped model's, see [`unmixer`](super::unmixer).
+    Unmixer,
+}
+
+impl Own {
+    /// All of them.
+    pub const ALL: [Self; 1] = [Self::Unmixer];
+
+    /// What manifests call it. Another number is another network, which this version has not.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Unmixer => "unmixer-1",
+        }
+    }
+
+    /// Both sides of a picture are multiples of this.
+    pub fn multiple(self) -> usize {
+        match self {
+            Self::Unmixer => 32,
+        }
+    }
 }
 
 /// A usable manifest. The file that it names may still be missing or damaged: [`Model::load`] tells.
@@ -57,6 +86,9 @@ pub struct Model {
     pub path: PathBuf,
     /// SHA-256 of the network's file, lower-case hexadecimal.
     pub sha256: String,
+    /// The network that the file is, if the plug-in can compute that by itself on a processor;
+    /// without one the runtime runs the graph there, too. [`Model::own`] tells where it is used.
+    pub processor: Option<Own>,
     /// The sizes it takes.
     pub size_rule: SizeRule,
     /// How it wants the plate.
@@ -89,10 +121,24 @@ pub struct Graph {
 }
 
 impl Model {
-    /// How a frame of this size is worked in tiles; `None` when it is worked in one piece.
-    pub fn layout(&self, width: usize, height: usize) -> Option<Layout> {
-        let (seams, pixels) = self.tiles.as_ref()?;
-        Layout::new(width, height, self.size_rule.multiple, *pixels, seams)
+    /// The network of ours that computes this model there; `None` where the runtime does.
+    pub fn own(&self, device: Device, precision: Precision) -> Option<Own> {
+        match (device, precision) {
+            (Device::Cpu, Precision::Fp32) => self.processor,
+            _ => None,
+        }
+    }
+
+    /// What tells a session of this model from others.
+    pub fn key(&self, width: usize, height: usize, device: Device, precision: Precision) -> Key {
+        Key {
+            model: self.sha256.clone(),
+            device,
+            precision,
+            own: self.own(device, precision),
+            width,
+            height,
+        }
     }
 
     /// `id@version`.
@@ -144,16 +190,37 @@ impl Model {
         }
     }
 
-    /// Makes sure that every bit of the file is what the manifest describes.
+    /// Makes sure that every bit of the file is what the manifest describes, down to the network
+    /// that it is said to be.
     ///
     /// # Errors
-    /// Those of [`Model::look`]; [`Error::Aborted`].
+    /// Those of [`Model::look`] and [`Model::layers`]; [`Error::Aborted`].
     pub fn verify(&self, control: &dyn Control) -> Result<()> {
-        self.look()?;
         match &self.kind {
-            Kind::Onnx => Ok(()),
-            Kind::Greenformer(imported) => imported.verify(control),
+            Kind::Onnx => {
+                let graph = self.load()?;
+                match self.processor {
+                    Some(Own::Unmixer) => self.layers(&graph).map(drop),
+                    None => Ok(()),
+                }
+            }
+            Kind::Greenformer(imported) => {
+                imported.look()?;
+                imported.verify(control)
+            }
         }
+    }
+
+    /// The layers of a graph that the manifest says is [`Own::Unmixer`].
+    ///
+    /// # Errors
+    /// [`Error::ModelGraph`] when it is not.
+    pub fn layers(&self, graph: &Graph) -> Result<Layers> {
+        Layers::read(&graph.bytes).map_err(|reason| {
+            let id = Own::Unmixer.id();
+            let reason = format!("its manifest says processor = \"{id}\", but {reason}");
+            Error::graph(&self.path, &reason)
+        })
     }
 
     /// Reads a finished graph (the kind [`Kind::Onnx`]), checks its sum and that it is the network
@@ -194,6 +261,7 @@ impl From<Imported> for Model {
             manifest: imported.manifest.clone(),
             path: imported.path.clone(),
             sha256: imported.sha256.clone(),
+            processor: None,
             // The original stretches the plate into a square; Full gives it its own shape.
             size_rule: SizeRule {
                 fit: Fit::Square,

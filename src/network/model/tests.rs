@@ -89,7 +89,7 @@ fn a_shoulder_lies_inside_the_range() {
 #[test]
 fn a_manifest_that_cannot_be_used_says_why() {
     let graph = graphs::transparent();
-    let cases: [(&str, &str, &str); 14] = [
+    let cases: [(&str, &str, &str); 16] = [
         ("format = 1", "format = 2", "reads format 1"),
         ("format = 1", "", "no format number"),
         ("kind = \"onnx\"", "kind = \"torch\"", "\"torch\""),
@@ -108,6 +108,17 @@ fn a_manifest_that_cannot_be_used_says_why() {
         ("run = [\"fp32\"]", "run = []", "no precision"),
         ("std = [0.229,", "std = [0.0,", "above 0"),
         ("licence", "license", "license"),
+        // Whoever reads it learns which names there are, and that it can be left out.
+        (
+            "kind = \"onnx\"",
+            "kind = \"onnx\"\nprocessor = \"unmixer-2\"",
+            "\"unmixer-2\", and this version knows \"unmixer-1\" only; without that line ONNX Runtime runs",
+        ),
+        (
+            "kind = \"onnx\"",
+            "kind = \"onnx\"\nprocessor = 1",
+            "string",
+        ),
     ];
     for (from, to, expected) in cases {
         let (folder, model) = read(&graph, |manifest| {
@@ -297,37 +308,25 @@ fn memory_grows_with_the_picture_and_the_largest_that_fits_is_found() {
         manifest.replace("max_long = 4096", "max_long = 4096\nbytes_per_pixel = 1000")
     });
     let model = model.unwrap();
-    let weights = model.memory(0, 0, Precision::Fp32);
-    assert_eq!(
-        model.memory(100, 100, Precision::Fp32) - weights,
-        10_000_000
-    );
+    let memory = |width, height| model.memory(width, height, Device::Cpu, Precision::Fp32);
+    let largest = |width, height, budget| {
+        model.largest_within(width, height, Device::Cpu, Precision::Fp32, budget)
+    };
+    let weights = memory(0, 0);
+    assert_eq!(memory(100, 100) - weights, 10_000_000);
     let budget = weights + 1024 * 512 * 1000;
-    assert_eq!(
-        model.largest_within(2048, 1024, Precision::Fp32, budget),
-        Some((1024, 512))
-    );
-    assert_eq!(
-        model.largest_within(1024, 512, Precision::Fp32, budget),
-        Some((1024, 512))
-    );
-    assert_eq!(
-        model.largest_within(2048, 1024, Precision::Fp32, weights),
-        None
-    );
-    let (width, height) = model
-        .largest_within(1920, 1088, Precision::Fp32, budget)
-        .unwrap();
-    assert!(
-        width % 32 == 0
-            && height % 32 == 0
-            && model.memory(width, height, Precision::Fp32) <= budget
-    );
+    assert_eq!(largest(2048, 1024, budget), Some((1024, 512)));
+    assert_eq!(largest(1024, 512, budget), Some((1024, 512)));
+    assert_eq!(largest(2048, 1024, weights), None);
+    let (width, height) = largest(1920, 1088, budget).unwrap();
+    assert!(width % 32 == 0 && height % 32 == 0 && memory(width, height) <= budget);
     assert!(
         width * height * 10 > 1024 * 512 * 8,
         "{width} x {height} is needlessly small"
     );
 }
+
+mod own;
 
 mod search {
     use super::*;

@@ -1,32 +1,27 @@
 //! One model on one device at one size: built, run and checked.
 
-use std::borrow::Cow;
+mod build;
+mod stage;
+
+use std::collections::TryReserveError;
 use std::ffi::CString;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ort::memory::Allocator;
-use ort::session::{RunOptions, Session};
+use ort::session::RunOptions;
 use parking_lot::Mutex;
 
-use super::device::{Device, Precision};
+use self::build::{Network, built, stored};
+use self::stage::Stage;
+use super::device::Device;
 use super::error::{Error, Result};
-use super::greenformer::graph;
-use super::greenformer::import::Imported;
-use super::greenformer::plan;
-use super::greenformer::refiner::Refiner as Own;
-use super::greenformer::weights::WeightsFile;
-use super::half;
-use super::model::{Graph, Kind, Model, Refiner};
-use super::onnx::Dimension;
+use super::model::{Kind, Model, Own, Refiner};
 use super::probes::memory_was_short;
-use super::refined::{Orders, Refined};
-use super::runtime::{self, Convolutions, Given, Pinned, Runtime, Wanted};
+use super::refined::Orders;
+use super::runtime::{self, Given, Runtime, Wanted};
 use super::session::Key;
-use super::staging::{Room as _, Set, Staging};
-use super::tiled::{self, Tiled};
+use super::staging::Room as _;
 use super::worker::Worker;
 use super::{Control, POLL};
 use crate::keyer::{NetworkInput, Planes, Pool, Prediction, Size};
@@ -49,63 +44,6 @@ pub struct Engine {
     foreground: CString,
     /// How long building took.
     built: Duration,
-}
-
-/// Memory that a GPU reads and writes by itself, and where to get more of it.
-#[derive(Debug)]
-struct Stage {
-    staging: Staging<Pinned>,
-    allocator: Mutex<Allocator>,
-}
-
-impl Stage {
-    /// For a network in one piece on CUDA; everything else is given its pictures as they are. Where
-    /// the driver has no such memory left that works as well, but slower.
-    fn beside(network: &Network, key: &Key, threads: usize) -> Option<Self> {
-        let Network::Whole(session) = network else {
-            return None;
-        };
-        if key.device != Device::Cuda {
-            return None;
-        }
-        let made = || -> ort::Result<Self> {
-            let allocator = runtime::pinned(session)?;
-            let pixels = key.width * key.height;
-            let staging = Staging::new(pixels, threads, |values| Pinned::new(&allocator, values))?;
-            Ok(Self {
-                staging,
-                allocator: Mutex::new(allocator),
-            })
-        };
-        match made() {
-            Ok(stage) => Some(stage),
-            Err(error) => {
-                log::warn!(
-                    "CUDA: there is no page-locked memory for {} x {} ({error}): copies will be slow",
-                    key.width,
-                    key.height
-                );
-                None
-            }
-        }
-    }
-
-    fn fill(&self, picture: &[f32]) -> ort::Result<Set<Pinned>> {
-        self.staging.fill(picture, |values| {
-            Pinned::new(&self.allocator.lock(), values)
-        })
-    }
-}
-
-/// The network, ready to run.
-#[derive(Debug)]
-enum Network {
-    /// In one piece.
-    Whole(Session),
-    /// In tiles, see [`tiles`](super::tiles).
-    Tiled(Box<Tiled>),
-    /// With a refiner of our own, see [`refined`](super::refined).
-    Refined(Box<Refined>),
 }
 
 impl Engine {
@@ -161,6 +99,11 @@ impl Engine {
     /// How long building took.
     pub fn built(&self) -> Duration {
         self.built
+    }
+
+    /// The network of ours that this is, if it is none of the runtime's sessions.
+    pub fn own(&self) -> Option<Own> {
+        self.key.own
     }
 
     /// Runs the network and says how long that took, waiting aside.
@@ -219,6 +162,11 @@ impl Engine {
             let session = match network {
                 Network::Whole(session) => session,
                 Network::Tiled(tiled) => return tiled.run(keep, input, alpha, foreground),
+                Network::Unmixer(unmixer) => {
+                    return unmixer
+                        .run(values, &stopped, alpha, foreground)
+                        .map_err(short);
+                }
                 Network::Refined(refined) => {
                     let orders = Orders {
                         keep,
@@ -325,181 +273,10 @@ fn orders() -> ort::Result<[RunOptions; 2]> {
     Ok([RunOptions::new()?, last])
 }
 
-/// The free dimensions of the graph's input and the sizes they get.
-fn free_sizes(model: &Model, graph: &Graph, key: &Key) -> Result<Vec<(String, i64)>> {
-    let fail = |reason: String| Error::Input {
-        model: model.id.clone(),
-        width: key.width,
-        height: key.height,
-        reason,
-    };
-    let port = graph
-        .signature
-        .inputs
-        .iter()
-        .find(|port| port.name == model.input);
-    let Some([batch, channels, rows, columns]) = port.and_then(|port| port.shape.as_deref()) else {
-        return Ok(Vec::new());
-    };
-    let mut sizes: Vec<(String, i64)> = Vec::new();
-    for (dimension, size) in [
-        (batch, 1),
-        (channels, 4),
-        (rows, key.height),
-        (columns, key.width),
-    ] {
-        match dimension {
-            Dimension::Fixed(fixed) if *fixed != size as u64 => {
-                let fixed = |dimension: &Dimension| match dimension {
-                    Dimension::Fixed(length) => length.to_string(),
-                    _ => "any".into(),
-                };
-                return Err(fail(format!(
-                    "its network takes {} x {} only",
-                    fixed(columns),
-                    fixed(rows)
-                )));
-            }
-            Dimension::Named(name) => {
-                if let Some((_, other)) = sizes.iter().find(|(known, _)| known == name) {
-                    if *other != size as i64 {
-                        return Err(fail(format!(
-                            "its network takes squares only (both sides are \"{name}\")"
-                        )));
-                    }
-                } else {
-                    sizes.push((name.clone(), size as i64));
-                }
-            }
-            Dimension::Fixed(_) | Dimension::Unknown => {}
-        }
-    }
-    Ok(sizes)
-}
-
-/// The network of a file that holds a finished graph, and the rank of its refiner input.
-fn stored(runtime: &Runtime, model: &Model, key: &Key, threads: usize) -> Result<(Network, usize)> {
-    let graph = model.load()?;
-    let sizes = free_sizes(model, &graph, key)?;
-    let failed = |error: ort::Error| failure(model, key, &error, true);
-    // Tiles save the processor's memory. A GPU would wait at every seam.
-    let layout = match key.device {
-        Device::Cuda => None,
-        Device::CoreMl | Device::Cpu => model.layout(key.width, key.height),
-    };
-    let network = match (layout, &model.tiles) {
-        (Some(layout), Some((seams, _))) => {
-            let parts = tiled::parts(&graph.bytes, model, key, &layout, seams)?;
-            let session =
-                |bytes: &[u8]| session(runtime, &computing(bytes, key)?, key, &[], threads);
-            let tiled = Tiled::build(&parts, layout, seams, model, session).map_err(failed)?;
-            Network::Tiled(Box::new(tiled))
-        }
-        _ => {
-            let whole = computing(&graph.bytes, key)
-                .and_then(|bytes| session(runtime, &bytes, key, &sizes, threads));
-            Network::Whole(whole.map_err(failed)?)
-        }
-    };
-    let refiner = graph
-        .signature
-        .inputs
-        .iter()
-        .find(|port| Some(&port.name) == model.refiner.as_ref());
-    let shape = refiner.and_then(|port| port.shape.as_ref());
-    Ok((network, shape.map_or(0, Vec::len)))
-}
-
-/// A stored graph in the arithmetic that the session is to have.
-fn computing<'a>(graph: &'a [u8], key: &Key) -> ort::Result<Cow<'a, [u8]>> {
-    Ok(match key.precision {
-        Precision::Fp32 => Cow::Borrowed(graph),
-        Precision::Fp16 => Cow::Owned(half::to_half(graph).map_err(ort::Error::new)?),
-    })
-}
-
-/// The network of an imported checkpoint: its graphs are made for this size, and take their weights
-/// out of the one file that all sizes share.
-fn built(
-    runtime: &Runtime,
-    model: &Model,
-    imported: &Imported,
-    key: &Key,
-    threads: usize,
-    refiner: Refiner,
-) -> Result<Network> {
-    imported.prove()?;
-    let weights = WeightsFile::open(&model.path)?;
-    let options = graph::Options {
-        height: key.height,
-        width: key.width,
-        precision: key.precision,
-        device: key.device,
-    };
-    let folder = model
-        .path
-        .parent()
-        .unwrap_or(Path::new(""))
-        .to_string_lossy();
-    let convolutions = match key.precision {
-        Precision::Fp32 => Convolutions::Exact,
-        Precision::Fp16 => Convolutions::ChannelsLast,
-    };
-    let prepacked = match key.device {
-        Device::Cuda => "0",
-        Device::CoreMl | Device::Cpu => "1",
-    };
-    let session = |bytes: Vec<u8>| {
-        let session = || -> ort::Result<Session> {
-            runtime
-                .builder(key.device, convolutions, threads)?
-                .with_config_entry(
-                    "session.model_external_initializers_file_folder_path",
-                    &folder,
-                )?
-                // On a processor, arranging the matrices for the kernels would give every session
-                // a copy of its own. Left as they are they stay pages of the one file, and those
-                // that are not convolutions there anyway cost a fiftieth more time. A GPU has a copy in any case, and its convolutions are told
-                // there in which order their weights are.
-                .with_config_entry("session.disable_prepacking", prepacked)?
-                .commit_from_memory(&bytes)
-        };
-        session().map_err(|error| failure(model, key, &error, true))
-    };
-    // On a processor in 32 bits the refiner here is the quickest. Elsewhere it saves memory.
-    let ours = key.device == Device::Cpu && key.precision == Precision::Fp32;
-    Ok(match refiner {
-        Refiner::Whole if !ours => {
-            let whole = session(graph::build(&weights, &options)?)?;
-            if key.device == Device::Cuda {
-                runtime.make_room(&whole, plan::cuda(key.height, key.width, key.precision));
-            }
-            Network::Whole(whole)
-        }
-        memory => {
-            let coarse = session(graph::coarse(&weights, &options)?)?;
-            let refiner = Own::new(&weights, key.width, key.height, threads)?;
-            Network::Refined(Box::new(Refined::new(coarse, refiner, memory)?))
-        }
-    })
-}
-
-fn session(
-    runtime: &Runtime,
-    graph: &[u8],
-    key: &Key,
-    sizes: &[(String, i64)],
-    threads: usize,
-) -> ort::Result<Session> {
-    let convolutions = match key.precision {
-        Precision::Fp32 => Convolutions::Exact,
-        Precision::Fp16 => Convolutions::Half,
-    };
-    let mut builder = runtime.builder(key.device, convolutions, threads)?;
-    for (name, size) in sizes {
-        builder = builder.with_dimension_override(name, *size)?;
-    }
-    builder.commit_from_memory(graph)
+/// What is computed here ran out of memory: said as the runtime says it, so that [`failure`] finds
+/// out what was the matter in one way.
+fn short(error: TryReserveError) -> ort::Error {
+    ort::Error::new(format!("out of memory: {error}"))
 }
 
 /// Turns what the runtime says into a sentence, and finds out whether memory was the matter.
