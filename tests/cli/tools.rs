@@ -87,6 +87,40 @@ fn the_network_is_timed_and_compared() {
 }
 
 #[test]
+fn the_plug_ins_own_network_is_timed_beside_its_graph() {
+    let desk = Desk::new();
+    let path = bundle().to_str().unwrap();
+    let run = |more: &[&str]| {
+        let start = ["benchmark", "--plugin", path, "--size", "128x64", "--runs"];
+        desk.run(&[&start[..], &["3", "--device", "cpu", "--reference"], more].concat())
+    };
+    let told = run(&["--json"]).well().json().remove(0);
+    let measured = &told["measured"][0];
+    assert_eq!(measured["processor"], "unmixer-1");
+    let reference = &measured["reference"];
+    let number = |value: &serde_json::Value| value.as_f64().unwrap();
+    let ratio = number(&measured["median_ms"]) / number(&reference["median_ms"]);
+    assert!((number(&reference["ratio"]) / ratio - 1.0).abs() < 1e-6);
+    for name in ["alpha_largest", "foreground_largest"] {
+        let largest = number(&reference[name]);
+        // The last digits are others': it is not the same thing twice.
+        assert!(largest > 0.0 && largest <= 1e-4, "{reference}");
+    }
+    let text = run(&[]).well().out;
+    assert!(text.contains("itself (unmixer-1); ONNX Runtime "), "{text}");
+    assert!(
+        text.contains(" ms (least ") && text.contains("a ratio of "),
+        "{text}"
+    );
+    // Where the runtime runs the graph anyway there is nothing to compare.
+    for more in [&["--precision", "fp16"][..], &["--model", "pass"]] {
+        let refused = run(more);
+        assert_eq!(refused.code, 2, "{}", refused.err);
+        assert!(refused.err.contains("leave it out"), "{}", refused.err);
+    }
+}
+
+#[test]
 fn models_are_listed_and_verified() {
     let desk = Desk::new();
     let path = bundle().to_str().unwrap();

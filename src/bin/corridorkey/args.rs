@@ -278,6 +278,11 @@ pub(crate) struct BenchmarkArguments {
     #[arg(long, value_name = "DEVICE", value_parser = benchmark::device)]
     pub(crate) against: Option<DeviceChoice>,
 
+    /// Also run the model's graph in ONNX Runtime, in turn, and tell both times' ratio and how far
+    /// the answers are apart: for a model that the plug-in computes itself on processors in fp32.
+    #[arg(long)]
+    pub(crate) reference: bool,
+
     /// The plug-in bundle whose library and models are used.
     #[arg(long, value_name = "BUNDLE")]
     pub(crate) plugin: Option<PathBuf>,

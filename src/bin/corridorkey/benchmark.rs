@@ -1,5 +1,5 @@
 //! `corridorkey benchmark`: how long the network takes on this machine, and whether a device gives
-//! the numbers that another one gives.
+//! the numbers that another one gives, or the plug-in's own network those of its graph.
 //!
 //! Only the network is timed, from tensors in memory to tensors in memory; `key --json` tells the
 //! stages of whole frames.
@@ -8,7 +8,10 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use corridorkey::error::{Error, Result};
-use corridorkey::keyer::{Geometry, NetworkInput, Normalisation, Resolution, Size};
+use corridorkey::keyer::{
+    Geometry, NetworkInput, Normalisation, Planes, Prediction, Resolution, Size,
+};
+use corridorkey::network::model::Own;
 use corridorkey::network::{
     self, Device, DeviceChoice, Model, Outcome, Precision, PrecisionChoice, Request, Service,
 };
@@ -58,32 +61,80 @@ struct Measured {
     first: f64,
     /// The runs after it, in milliseconds, sorted.
     runs: Vec<f64>,
-    /// The other device, and how far its answer is: alpha and foreground, largest and mean.
-    against: Option<(Device, [f64; 4])>,
+    /// The network of ours that was timed, if it was none of the runtime's sessions.
+    own: Option<Own>,
+    /// The runtime's runs of the same model's graph in turn with those, sorted as well, and how far
+    /// its answer is.
+    reference: Option<(Vec<f64>, Apart)>,
+    /// The other device, and how far its answer is.
+    against: Option<(Device, Apart)>,
+}
+
+/// How far two answers are from each other.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Apart {
+    /// Alpha: the largest difference, and the mean.
+    alpha: [f64; 2],
+    /// The same for the foreground.
+    foreground: [f64; 2],
+}
+
+impl Apart {
+    fn of(ours: &Prediction, theirs: &Prediction) -> Self {
+        let planes = |planes: fn(&Prediction) -> &Planes| {
+            distance(planes(ours).data(), planes(theirs).data())
+        };
+        Self {
+            alpha: planes(|answer| &answer.alpha),
+            foreground: planes(|answer| &answer.foreground),
+        }
+    }
+
+    /// Adds what scripts see to an object.
+    fn tell(self, mut value: Value) -> Value {
+        value["alpha_largest"] = self.alpha[0].into();
+        value["alpha_mean"] = self.alpha[1].into();
+        value["foreground_largest"] = self.foreground[0].into();
+        value["foreground_mean"] = self.foreground[1].into();
+        value
+    }
+}
+
+impl std::fmt::Display for Apart {
+    fn fmt(&self, text: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ([alpha, alpha_mean], [colour, colour_mean]) = (self.alpha, self.foreground);
+        write!(
+            text,
+            "alpha {alpha:.1e} at most, {alpha_mean:.1e} on average, foreground {colour:.1e}, {colour_mean:.1e}"
+        )
+    }
+}
+
+fn median(sorted: &[f64]) -> f64 {
+    sorted[sorted.len() / 2]
 }
 
 impl Measured {
-    fn median(&self) -> f64 {
-        self.runs[self.runs.len() / 2]
-    }
-
     fn json(&self) -> Value {
+        let reference = |(runs, apart): &(Vec<f64>, Apart)| {
+            apart.tell(json!({
+                "median_ms": median(runs),
+                "least_ms": runs[0],
+                "ratio": median(&self.runs) / median(runs),
+            }))
+        };
         json!({
             "network": [self.size.width, self.size.height],
             "device": self.device.id(),
             "precision": self.precision.id(),
             "notes": self.notes,
             "first_ms": self.first,
-            "median_ms": self.median(),
+            "median_ms": median(&self.runs),
             "least_ms": self.runs[0],
             "runs": self.runs.len(),
-            "against": self.against.map(|(device, [alpha, alpha_mean, colour, colour_mean])| json!({
-                "device": device.id(),
-                "alpha_largest": alpha,
-                "alpha_mean": alpha_mean,
-                "foreground_largest": colour,
-                "foreground_mean": colour_mean,
-            })),
+            "processor": self.own.map(Own::id),
+            "reference": self.reference.as_ref().map(reference),
+            "against": self.against.map(|(device, apart)| apart.tell(json!({ "device": device.id() }))),
         })
     }
 }
@@ -119,11 +170,37 @@ fn measure(
     let begun = Instant::now();
     let outcome = predict(&request)?;
     let first = begun.elapsed().as_secs_f64() * 1e3;
-    let mut runs = Vec::with_capacity(arguments.runs);
+    let own = model.own(
+        outcome.device,
+        model.precision(arguments.precision, outcome.device)?,
+    );
+    if arguments.reference && own.is_none() {
+        return Err(Error::Usage(format!(
+            "--reference compares what the plug-in computes itself with ONNX Runtime, and {} on {} is ONNX \
+             Runtime's: leave it out, or ask for --device cpu and --precision fp32 of a model whose manifest \
+             names a processor",
+            model.full_id(),
+            outcome.device.name()
+        )));
+    }
+    let graph = arguments.reference.then(|| Model {
+        processor: None,
+        ..model.clone()
+    });
+    let theirs = graph.as_ref().map(|model| Request { model, ..request });
+    let answer = theirs.as_ref().map(predict).transpose()?;
+    // In turn, so that whatever else the machine does meanwhile slows both.
+    let (mut runs, mut others) = (Vec::new(), Vec::new());
     for _ in 0..arguments.runs {
         runs.push(predict(&request)?.milliseconds);
+        if let Some(theirs) = &theirs {
+            others.push(predict(theirs)?.milliseconds);
+        }
     }
     runs.sort_by(f64::total_cmp);
+    others.sort_by(f64::total_cmp);
+    let reference =
+        answer.map(|answer| (others, Apart::of(&outcome.prediction, &answer.prediction)));
     let against = match arguments.against {
         None => None,
         Some(device) => {
@@ -137,10 +214,8 @@ fn measure(
                 },
                 ..request
             })?;
-            let [ours, theirs] = [&outcome.prediction, &other.prediction];
-            let [alpha, alpha_mean] = distance(ours.alpha.data(), theirs.alpha.data());
-            let [colour, colour_mean] = distance(ours.foreground.data(), theirs.foreground.data());
-            Some((other.device, [alpha, alpha_mean, colour, colour_mean]))
+            let apart = Apart::of(&outcome.prediction, &other.prediction);
+            Some((other.device, apart))
         }
     };
     Ok(Measured {
@@ -150,6 +225,8 @@ fn measure(
         notes: outcome.notes,
         first,
         runs,
+        own,
+        reference,
         against,
     })
 }
@@ -172,18 +249,26 @@ fn line(model: &Model, found: &Measured) -> String {
         found.device.name(),
         found.size.width,
         found.size.height,
-        found.median(),
+        median(&found.runs),
         found.runs.len(),
         found.runs[0],
         found.first,
     );
-    if let Some((device, [alpha, alpha_mean, colour, colour_mean])) = found.against {
-        // Writing to a String cannot fail.
+    // Writing to a String cannot fail.
+    if let Some(own) = found.own {
+        let _ = write!(text, "; computed by the plug-in itself ({})", own.id());
+    }
+    if let Some((runs, apart)) = &found.reference {
+        let (ours, theirs) = (median(&found.runs), median(runs));
         let _ = write!(
             text,
-            "; against {}: alpha {alpha:.1e} at most, {alpha_mean:.1e} on average, foreground {colour:.1e}, {colour_mean:.1e}",
-            device.name(),
+            "; ONNX Runtime {theirs:.1} ms (least {:.1}), a ratio of {:.2}; from its answer {apart}",
+            runs[0],
+            ours / theirs
         );
+    }
+    if let Some((device, apart)) = found.against {
+        let _ = write!(text, "; against {}: {apart}", device.name());
     }
     for note in &found.notes {
         let _ = write!(text, "; {note}");
