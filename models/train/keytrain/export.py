@@ -18,6 +18,9 @@ from .colour import TOP
 from .network import MEAN, STD, WIDTHS, Keyer
 
 OPSET = 17
+# The plug-in's name for this network, which it computes itself on processors: layer by layer, by the convolutions'
+# names and shapes. A network with other layers needs another name and code in the plug-in, or leaves the line out.
+PROCESSOR = "unmixer-1"
 
 
 def load_network(folder: Path, name: str = "average") -> Keyer:
@@ -116,6 +119,7 @@ kind = "onnx"
 licence = "MIT OR Apache-2.0"
 file = "{file.name}"
 sha256 = "{digest}"
+processor = "{PROCESSOR}"   # on processors the plug-in computes this network itself, in fp32
 
 [input]
 name = "input"

@@ -255,6 +255,23 @@ def test_half_storage_is_small_and_close(tmp_path, net):
     assert table["format"] == 1 and table["version"] == "9.9.9" and len(table["sha256"]) == 64
 
 
+def layers(model: onnx.ModelProto) -> dict:
+    """Each convolution's shape and attributes by its name."""
+    shapes = {t.name.removesuffix(".half"): tuple(t.dims) for t in model.graph.initializer}
+    settings = lambda node: sorted((a.name, a.i, tuple(a.ints)) for a in node.attribute)
+    return {n.name: (shapes[n.input[1]], settings(n)) for n in model.graph.node if n.op_type == "Conv"}
+
+
+def test_what_is_exported_is_the_network_that_its_manifest_names(tmp_path, net):
+    """The plug-in computes the shipped model by these names: other layers must not be given its name."""
+    base = Path(__file__).parents[2] / "base"
+    shipped = tomllib.loads((base / "model.toml").read_text())
+    path = tmp_path / "net.onnx"
+    rounded(net, path)
+    assert tomllib.loads(manifest(path, "9.9.9"))["processor"] == shipped["processor"]
+    assert layers(onnx.load(path)) == layers(onnx.load(base / shipped["file"]))
+
+
 def test_a_blend_lies_between_its_models(tmp_path, net):
     models = []
     for factor in (1.0, 1.5):
