@@ -32,30 +32,48 @@ pub(crate) fn rows(run: Run) -> Vec<Value> {
 }
 
 #[test]
-fn every_resolution_of_the_shipped_model_is_planned_with_its_tiles() {
+fn every_resolution_of_the_shipped_model_is_planned_in_either_precision() {
     let rows = rows(plan(&Desk::new(), "1000", &["base", "--json"]));
-    let of = |plate: [u64; 2], resolution: &str| {
+    let of = |precision: &str, plate: [u64; 2], resolution: &str| {
         let found = rows.iter().find(|row| {
-            row["plate"] == serde_json::json!(plate) && row["resolution"] == resolution
+            row["precision"] == precision
+                && row["plate"] == serde_json::json!(plate)
+                && row["resolution"] == resolution
         });
-        found.unwrap_or_else(|| panic!("{plate:?} {resolution}"))
+        found.unwrap_or_else(|| panic!("{precision} {plate:?} {resolution}"))
     };
-    for plate in [[1920, 1080], [3840, 2160]] {
-        for resolution in ["512", "1024", "1536", "2048", "full"] {
-            of(plate, resolution);
+    let (hd, uhd) = ([1920, 1080], [3840, 2160]);
+    for precision in ["fp32", "fp16"] {
+        for plate in [hd, uhd] {
+            for resolution in ["512", "1024", "1536", "2048", "full"] {
+                of(precision, plate, resolution);
+            }
         }
     }
-    assert_eq!(rows.len(), 20, "in either precision");
-    let (small, full) = (of([1920, 1080], "512"), of([1920, 1080], "full"));
+    assert_eq!(rows.len(), 20);
+    let picture = |row: &Value| row["picture_bytes"].as_u64().unwrap();
+
+    // In 32 bits the plug-in computes it itself, and has no tiles: a picture four times as large
+    // takes four times as much, and a little for its edges.
+    let of_ours = |plate, resolution| of("fp32", plate, resolution);
+    let (small, full) = (of_ours(hd, "512"), of_ours(hd, "full"));
     assert_eq!(small["network"], serde_json::json!([512, 288]));
     assert_eq!(full["network"], serde_json::json!([1920, 1088]));
     assert_eq!(small["weights_bytes"], full["weights_bytes"]);
-    assert_eq!((&full["tiles"], &full["fits"]), (&1.into(), &true.into()));
-    // Four tiles of a picture four times as large need less than four times the memory.
-    let large = of([3840, 2160], "full");
+    assert_eq!(full["fits"], true);
+    let large = of_ours(uhd, "full");
     assert_eq!(large["network"], serde_json::json!([3840, 2176]));
-    assert_eq!(large["tiles"], 4);
-    let picture = |row: &Value| row["picture_bytes"].as_u64().unwrap();
+    for row in [small, full, large] {
+        assert_eq!(row["processor"], "unmixer-1");
+        assert_eq!(row["tiles"], 1);
+    }
+    let times = picture(large) as f64 / picture(full) as f64;
+    assert!((3.5..4.5).contains(&times), "{times}");
+
+    // In 16 bits the runtime does, and four tiles need less than four times as much.
+    let (full, large) = (of("fp16", hd, "full"), of("fp16", uhd, "full"));
+    assert_eq!((&full["tiles"], &large["tiles"]), (&1.into(), &4.into()));
+    assert_eq!(large["processor"], Value::Null);
     assert!(picture(large) < 3 * picture(full));
 }
 

@@ -22,6 +22,10 @@ fn doctor_finds_everything_in_a_good_bundle() {
     ] {
         assert_eq!(check(name)["ok"], true, "{name}: {}", check(name));
     }
+    let model = check("model");
+    assert_eq!(model["facts"]["processor"], "unmixer-1");
+    let line = model["summary"].as_str().unwrap();
+    assert!(line.ends_with("computed by the plug-in itself"), "{line}");
     let library = check("runtime")["facts"]["path"].as_str().unwrap();
     let own = bundle().canonicalize().unwrap();
     assert!(library.starts_with(own.to_str().unwrap()), "{library}");

@@ -149,7 +149,7 @@ screen = "screen8"
 channels = {WIDTHS[2]}
 scale = 8
 margin = 64
-pixels = 2500000      # larger frames are worked in tiles
+pixels = 2500000      # the runtime works larger frames in tiles, but on GPUs
 
 [precision]
 stored = "fp16"

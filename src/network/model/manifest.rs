@@ -44,7 +44,8 @@
 //! channels = 112                  # of features and context
 //! scale = 8                       # pixels for each of their values
 //! margin = 64                     # pixels from a tile's edge that may differ
-//! pixels = 2500000                # larger frames are worked in tiles of at most this size
+//! pixels = 2500000                # larger frames are worked in tiles of at most this size; by the
+//!                                 # runtime, and not on CUDA
 //!
 //! [precision]
 //! stored = "fp16"
