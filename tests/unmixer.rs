@@ -11,7 +11,7 @@ mod shipped;
 #[path = "support/bench.rs"]
 mod support;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use corridorkey::keyer::{NetworkInput, Prediction};
 use corridorkey::network::model::Own;
@@ -134,18 +134,13 @@ fn the_number_of_threads_changes_no_bit() {
 #[test]
 fn an_abort_ends_a_large_picture_soon_and_the_next_one_is_right() {
     let (bench, input) = (ours(), scene(1920, 1088));
-    let whole = Instant::now();
+    let begun = Instant::now();
     let first = predict(&bench, &input);
-    // A second run is without the session's building.
-    let whole = whole.elapsed().min({
+    let whole = begun.elapsed();
+    // In the first layers, and further on.
+    for part in [1000, 4] {
         let begun = Instant::now();
-        same(&first, &predict(&bench, &input));
-        begun.elapsed()
-    });
-    for wait in [0, 40, 200] {
-        let begun = Instant::now();
-        let stop = after(Duration::from_millis(wait).min(whole / 4));
-        let stopped = bench.predict_with(&input, DeviceChoice::Cpu, 1.0, &stop);
+        let stopped = bench.predict_with(&input, DeviceChoice::Cpu, 1.0, &after(whole / part));
         assert_eq!(stopped.map(|_| ()), Err(Error::Aborted));
         assert!(begun.elapsed() < whole / 2, "it was worked to its end");
     }
@@ -202,7 +197,7 @@ fn refusal(file: &[u8]) -> String {
 #[test]
 fn a_file_that_holds_another_network_is_refused_by_name() {
     let told = refusal(&onnx::transparent());
-    assert!(told.contains("stem"), "{told}");
+    assert!(told.contains("but it has no convolution \"/"), "{told}");
 
     // A convolution's filter with other sides. Each number is a field of its own in the file.
     let file = std::fs::read(shipped::folder().join("base.onnx")).unwrap();

@@ -21,7 +21,7 @@ use super::greenformer::import::Imported;
 use super::onnx::{self, Signature};
 use super::session::Key;
 use super::tiles::Seams;
-use super::unmixer::Layers;
+use super::unmixer::{self, Layers};
 use crate::keyer::{Fit, Normalisation, Screen, SizeRule};
 
 /// The manifest's file name.
@@ -62,7 +62,7 @@ impl Own {
     /// Both sides of a picture are multiples of this.
     pub fn multiple(self) -> usize {
         match self {
-            Self::Unmixer => 32,
+            Self::Unmixer => unmixer::MULTIPLE,
         }
     }
 }
