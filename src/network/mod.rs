@@ -9,6 +9,8 @@
 //! * [`model`]: manifests and model files; [`models`]: where they are looked for; [`onnx`] reads
 //!   signatures; [`checksum`] proves that a file is the one that its manifest means.
 //! * [`greenformer`]: CorridorKey's own network, from its checkpoint; `proto` writes its graphs.
+//! * [`unmixer`]: the shipped model's network, computed here on a processor; `winograd`, `simd` and
+//!   `aligned` are what it shares with the refiner of [`greenformer`].
 //! * [`engine`]: one model on one device at one size: built, run, checked.
 //! * `half`: a stored network in 16-bit floats.
 //! * [`session`]: the engines that are kept, and for how long.

@@ -90,4 +90,8 @@ fn it_has_no_tiles_where_the_runtime_has() {
     assert_eq!(picture, crate::network::unmixer::bytes(1920, 1088));
     assert_eq!(estimate(&ours, 64, 64).0, weights);
     assert_ne!(estimate(&theirs, 1920, 1088), (weights, picture));
+    // So does what fits into a budget.
+    let budget = ours.memory(1024, 576, Device::Cpu, wide);
+    let largest = ours.largest_within(2048, 1152, Device::Cpu, wide, budget);
+    assert_eq!(largest, Some((1024, 576)));
 }
