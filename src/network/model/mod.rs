@@ -44,7 +44,7 @@ pub enum Kind {
 /// processors, in 32 bits. Everywhere else the runtime runs the same file's graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Own {
-    /// The shipped model's, see [`unmixer`](super::unmixer).
+    /// The shipped model's, see [`unmixer`].
     Unmixer,
 }
 
