@@ -54,7 +54,7 @@ fn every_resolution_of_the_shipped_model_is_planned_in_either_precision() {
     let picture = |row: &Value| row["picture_bytes"].as_u64().unwrap();
 
     // In 32 bits the plug-in computes it itself, and has no tiles: a picture four times as large
-    // takes four times as much, and a little for its edges.
+    // takes nearly four times as much, all but its bands.
     let of_ours = |plate, resolution| of("fp32", plate, resolution);
     let (small, full) = (of_ours(hd, "512"), of_ours(hd, "full"));
     assert_eq!(small["network"], serde_json::json!([512, 288]));
@@ -68,7 +68,7 @@ fn every_resolution_of_the_shipped_model_is_planned_in_either_precision() {
         assert_eq!(row["tiles"], 1);
     }
     let times = picture(large) as f64 / picture(full) as f64;
-    assert!((3.5..4.5).contains(&times), "{times}");
+    assert!((3.0..4.0).contains(&times), "{times}");
 
     // In 16 bits the runtime does, and four tiles need less than four times as much.
     let (full, large) = (of("fp16", hd, "full"), of("fp16", uhd, "full"));
