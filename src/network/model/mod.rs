@@ -21,7 +21,7 @@ use super::greenformer::import::Imported;
 use super::onnx::{self, Signature};
 use super::session::Key;
 use super::tiles::Seams;
-use super::unmixer::{self, Layers};
+use super::unmixer::{self, Layers, Refusal};
 use crate::keyer::{Fit, Normalisation, Screen, SizeRule};
 
 /// The manifest's file name.
@@ -214,12 +214,19 @@ impl Model {
     /// The layers of a graph that the manifest says is [`Own::Unmixer`].
     ///
     /// # Errors
-    /// [`Error::ModelGraph`] when it is not.
+    /// [`Error::ModelGraph`] when it is not; [`Error::ModelFile`] when there is no memory for it.
     pub fn layers(&self, graph: &Graph) -> Result<Layers> {
-        Layers::read(&graph.bytes).map_err(|reason| {
-            let id = Own::Unmixer.id();
-            let reason = format!("its manifest says processor = \"{id}\", but {reason}");
-            Error::graph(&self.path, &reason)
+        Layers::read(&graph.bytes).map_err(|refusal| match refusal {
+            Refusal::Other(reason) => {
+                let id = Own::Unmixer.id();
+                let reason = format!("its manifest says processor = \"{id}\", but {reason}");
+                Error::graph(&self.path, &reason)
+            }
+            Refusal::Memory(error) => Error::ModelFile {
+                model: self.id.clone(),
+                path: self.path.clone(),
+                reason: error.to_string(),
+            },
         })
     }
 

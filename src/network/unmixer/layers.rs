@@ -47,6 +47,27 @@ pub struct Layers {
     pub(super) paint: Square,
 }
 
+/// Why there are no [`Layers`].
+#[derive(Debug)]
+pub enum Refusal {
+    /// The graph is not this network: why, as the middle of a sentence.
+    Other(String),
+    /// There is no memory.
+    Memory(TryReserveError),
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Self {
+        Self::Other(reason)
+    }
+}
+
+impl From<TryReserveError> for Refusal {
+    fn from(error: TryReserveError) -> Self {
+        Self::Memory(error)
+    }
+}
+
 /// Two convolutions around a shortcut.
 #[derive(Debug)]
 pub(super) struct Residual {
@@ -86,15 +107,17 @@ impl Layers {
     /// it.
     ///
     /// # Errors
-    /// Why this graph is not the network, as the middle of a sentence; or that there is no memory.
-    pub fn read(graph: &[u8]) -> Result<Self, String> {
+    /// Why this graph is not the network; that there is no memory.
+    pub fn read(graph: &[u8]) -> Result<Self, Refusal> {
         Self::at_level(graph, Level::best())
     }
 
-    pub(super) fn at_level(graph: &[u8], level: Level) -> Result<Self, String> {
+    pub(super) fn at_level(graph: &[u8], level: Level) -> Result<Self, Refusal> {
         let model =
             ModelProto::decode(graph).map_err(|error| format!("it cannot be read ({error})"))?;
-        let graph = model.graph.ok_or("there is no graph in it")?;
+        let graph = model
+            .graph
+            .ok_or_else(|| "there is no graph in it".to_owned())?;
         let reader = Reader::new(level, &graph.node, &graph.initializer);
         let [w1, w2, w3, w4, w5] = WIDTHS;
         let deeper = |number: usize, from, to, dilations: &[usize]| {
@@ -102,7 +125,7 @@ impl Layers {
                 let name = format!("/level{number}/level{number}.{index}");
                 reader.residual(&name, to, *dilation)
             };
-            Ok::<_, String>(Deeper {
+            Ok::<_, Refusal>(Deeper {
                 settle: reader.settle(&format!("/settle{number}/Conv"), from)?,
                 down: reader.direct(
                     &format!("/down{number}/down{number}.0/Conv"),
@@ -124,7 +147,7 @@ impl Layers {
             let skip = reader.direct(&name("skip"), width, width, 1, 1)?;
             narrow.include(&skip);
             let refine = reader.residual(&format!("/merge{number}/refine"), width, 1)?;
-            Ok::<_, String>(Merge {
+            Ok::<_, Refusal>(Merge {
                 narrow,
                 skip,
                 refine,
@@ -309,12 +332,12 @@ impl<'a> Reader<'a> {
         inputs: usize,
         outputs: usize,
         dilation: usize,
-    ) -> Result<Square, String> {
+    ) -> Result<Square, Refusal> {
         let found = self.convolution(name, [outputs, inputs, 3], [1, dilation, 1])?;
         let places: Vec<[f32; PLACES]> = found.weights.as_chunks().0.iter().map(filter).collect();
         let weight =
             |place: usize, input: usize, output: usize| places[output * inputs + input][place];
-        let filters = Matrix::new(self.level, PLACES, inputs, outputs, weight).map_err(memory)?;
+        let filters = Matrix::new(self.level, PLACES, inputs, outputs, weight)?;
         Ok(Square {
             filters,
             bias: found.bias,
@@ -329,7 +352,7 @@ impl<'a> Reader<'a> {
         outputs: usize,
         side: usize,
         stride: usize,
-    ) -> Result<Direct, String> {
+    ) -> Result<Direct, Refusal> {
         let found = self.convolution(name, [outputs, inputs, side], [stride, 1, 1])?;
         // A term for each row of the filter; its run is pixel by pixel.
         let weight = |row: usize, index: usize, output: usize| {
@@ -338,7 +361,7 @@ impl<'a> Reader<'a> {
         };
         let matrix = Matrix::new(self.level, side, side * inputs, outputs, weight);
         Ok(Direct {
-            matrix: matrix.map_err(memory)?,
+            matrix: matrix?,
             bias: found.bias,
             inputs,
             side,
@@ -346,7 +369,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn residual(&self, name: &str, width: usize, dilation: usize) -> Result<Residual, String> {
+    fn residual(&self, name: &str, width: usize, dilation: usize) -> Result<Residual, Refusal> {
         Ok(Residual {
             first: self.square(
                 &format!("{name}/first/first.0/Conv"),
@@ -363,10 +386,6 @@ impl<'a> Reader<'a> {
         let weight = |index: usize| found.weights[index % width * 9 + index / width];
         Ok((0..9 * width).map(weight).collect())
     }
-}
-
-fn memory(error: TryReserveError) -> String {
-    error.to_string()
 }
 
 /// A tensor's numbers; none where it has those of another type.

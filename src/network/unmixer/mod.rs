@@ -1,7 +1,7 @@
 //! The shipped model's network, computed here: for processors, in 32 bits.
 //!
 //! ONNX Runtime's convolutions are near the most that a processor can multiply. So what remains is
-//! to multiply less ([`winograd`](super::winograd)), and to go through memory less: here a
+//! to multiply less (`winograd`), and to go through memory less: here a
 //! convolution adds its shortcut and clips as it writes, and the many small steps between the last
 //! convolutions are taken row by row. `models/train/keytrain/network.py` says what all of it means;
 //! the names are the same.
@@ -32,8 +32,8 @@ use rayon::prelude::*;
 
 use self::direct::{Convolve, Direct, Enlarge, Settled};
 use self::joins::{Hue, Merged, Mixed, Painted, Strided};
-pub use self::layers::Layers;
 use self::layers::{HEAD, Merge, PAINT, Residual, Token, WIDTHS};
+pub use self::layers::{Layers, Refusal};
 use self::light::{Foregrounds, Input, Keys, Mattes, Plates, SCALE, Small, Solved, cut};
 use self::map::{Map, Part, Rows};
 use self::maps::Maps;
@@ -59,17 +59,23 @@ pub struct Unmixer {
     height: usize,
     pool: rayon::ThreadPool,
     layers: Layers,
+    /// Between two pictures.
+    desk: Option<Box<Desk>>,
+}
+
+/// What it works in.
+#[derive(Debug)]
+struct Desk {
+    maps: Maps,
     /// For each thread.
     rooms: Vec<Mutex<Numbers>>,
-    /// Between two pictures.
-    maps: Option<Box<Maps>>,
 }
 
 impl Unmixer {
     /// For pictures of `width` × `height`, multiples of [`MULTIPLE`], on so many threads of its own.
     ///
     /// # Errors
-    /// [`Error::Thread`]; [`Error::Internal`] for another size, and when there is no memory.
+    /// [`Error::Thread`]; [`Error::Internal`] for another size.
     pub fn new(layers: Layers, width: usize, height: usize, threads: usize) -> Result<Self> {
         let internal = |reason: String| Error::Internal {
             what: "preparing the network",
@@ -89,17 +95,11 @@ impl Unmixer {
                 what: "no threads could be started for the network",
                 reason: error.to_string(),
             })?;
-        let numbers = layers.room().max(room(width));
-        let room = |_| Numbers::new(numbers).map(Mutex::new);
-        let rooms = (0..pool.current_num_threads()).map(room);
         Ok(Self {
             width,
             height,
             layers,
-            rooms: rooms
-                .collect::<std::result::Result<_, _>>()
-                .map_err(|error| internal(error.to_string()))?,
-            maps: None,
+            desk: None,
             pool,
         })
     }
@@ -122,12 +122,14 @@ impl Unmixer {
         alpha: &mut [f32],
         foreground: &mut [f32],
     ) -> std::result::Result<(), TryReserveError> {
-        let mut maps = match self.maps.take() {
-            Some(maps) => maps,
-            None => Box::new(Maps::new(self.width, self.height)?),
+        let mut desk = match self.desk.take() {
+            Some(desk) => desk,
+            None => Box::new(self.desk()?),
         };
+        let Desk { maps, rooms } = &mut *desk;
         let frame = Frame {
-            network: self,
+            layers: &self.layers,
+            rooms,
             input: Input {
                 planes: input,
                 width: self.width,
@@ -136,12 +138,22 @@ impl Unmixer {
             stop,
         };
         self.pool.install(|| {
-            frame.encode(&mut maps);
-            let screen = frame.survey(&mut maps);
-            frame.finish(&mut maps, &screen, alpha, foreground);
+            frame.encode(maps);
+            let screen = frame.survey(maps);
+            frame.finish(maps, &screen, alpha, foreground);
         });
-        self.maps = Some(maps);
+        self.desk = Some(desk);
         Ok(())
+    }
+
+    fn desk(&self) -> std::result::Result<Desk, TryReserveError> {
+        let numbers = self.layers.room().max(room(self.width));
+        let room = |_| Numbers::new(numbers).map(Mutex::new);
+        let rooms = (0..self.pool.current_num_threads()).map(room);
+        Ok(Desk {
+            maps: Maps::new(self.width, self.height)?,
+            rooms: rooms.collect::<std::result::Result<_, _>>()?,
+        })
     }
 }
 
@@ -161,7 +173,8 @@ fn rows_of(level: usize) -> usize {
 
 /// One frame's work.
 struct Frame<'a> {
-    network: &'a Unmixer,
+    layers: &'a Layers,
+    rooms: &'a [Mutex<Numbers>],
     input: Input<'a>,
     stop: &'a AtomicBool,
 }
@@ -186,15 +199,14 @@ impl Frame<'_> {
         if self.stop.load(Ordering::Relaxed) {
             return;
         }
-        let rooms = &self.network.rooms;
-        if let Some(room) = rayon::current_thread_index().and_then(|index| rooms.get(index)) {
+        if let Some(room) = rayon::current_thread_index().and_then(|index| self.rooms.get(index)) {
             work(room.lock().get_mut());
         }
     }
 
     fn square(&self, layer: &Square, given: Rows<'_>, answer: Part<'_>, add: bool, clip: bool) {
         self.each(answer, layer.rows(given.width), |first, answer, room| {
-            self.network.layers.level.run(Squares {
+            self.layers.level.run(Squares {
                 layer,
                 given,
                 first,
@@ -214,7 +226,7 @@ impl Frame<'_> {
 
     fn direct(&self, layer: &Direct, given: Rows<'_>, answer: Part<'_>, rows: usize, clip: bool) {
         self.each(answer, rows, |first, answer, _| {
-            self.network.layers.level.run(Convolve {
+            self.layers.level.run(Convolve {
                 layer,
                 given,
                 first,
@@ -239,7 +251,7 @@ impl Frame<'_> {
             factor: 2,
         };
         self.each(fine.all(), 4, |first, fine, room| {
-            self.network.layers.level.run(Merged {
+            self.layers.level.run(Merged {
                 coarse,
                 skip: &layer.skip,
                 first,
@@ -252,7 +264,7 @@ impl Frame<'_> {
 
     /// Features at 1/2, 1/4 and 1/8 of the plate and hint, and the plate at 1/8.
     fn encode(&self, maps: &mut Maps) {
-        let layers = &self.network.layers;
+        let layers = &self.layers;
         let level = layers.level;
         let height = maps.fine.height();
         for band in bands(height) {
@@ -292,9 +304,9 @@ impl Frame<'_> {
 
     /// From one level to the next.
     fn deeper(&self, index: usize, fine: &Map, coarse: &mut Map, between: &mut Map) {
-        let layer = &self.network.layers.deeper[index];
+        let layer = &self.layers.deeper[index];
         self.each(coarse.all(), rows_of(index + 1), |first, answer, room| {
-            self.network.layers.level.run(Settled {
+            self.layers.level.run(Settled {
                 settle: &layer.settle,
                 layer: &layer.down,
                 given: fine.rows(),
@@ -311,7 +323,7 @@ impl Frame<'_> {
     /// What the whole frame says about each place: at 1/8 the screen's colour, and features in place
     /// of those that there were.
     fn survey(&self, maps: &mut Maps) -> Screen {
-        let layers = &self.network.layers;
+        let layers = &self.layers;
         let [_, x3, x4, x5] = &mut maps.levels;
         let [_, between3, between4, between5] = &mut maps.between;
         let [narrow4, narrow3, _] = &mut maps.narrow;
@@ -371,7 +383,7 @@ impl Frame<'_> {
 
     /// The heads.
     fn finish(&self, maps: &mut Maps, screen: &Screen, alpha: &mut [f32], foreground: &mut [f32]) {
-        let layers = &self.network.layers;
+        let layers = &self.layers;
         let [x2, x3, _, _] = &mut maps.levels;
         let [_, _, narrow2] = &mut maps.narrow;
         self.merge(&layers.merges[2], x3, narrow2, x2, &mut maps.between[0]);
@@ -383,7 +395,7 @@ impl Frame<'_> {
             height,
         };
         self.each(maps.hue.all(), ROWS, |first, answer, room| {
-            self.network.layers.level.run(Hue {
+            self.layers.level.run(Hue {
                 layer: &layers.matte_screen,
                 colour: small(&screen.colour),
                 first,
@@ -400,7 +412,7 @@ impl Frame<'_> {
 
     /// Alpha for a band, and for as many rows more as its foreground depends on.
     fn matte(&self, maps: &mut Maps, axis: Small<'_>, band: &Range<usize>, alpha: &mut [f32]) {
-        let layers = &self.network.layers;
+        let layers = &self.layers;
         let level = layers.level;
         let height = maps.fine.height();
         let Maps {
@@ -466,7 +478,7 @@ impl Frame<'_> {
         alpha: &[f32],
         foreground: &mut [f32],
     ) {
-        let layers = &self.network.layers;
+        let layers = &self.layers;
         let level = layers.level;
         let height = maps.fine.height();
         let Maps {
