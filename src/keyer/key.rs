@@ -1,11 +1,12 @@
 //! The key: a prediction at the plate's size, its matte cleaned, its foreground freed from spill.
 //!
 //! A frame is large and memory is slow, so nothing is written that can be computed on the way:
-//! what [`finish`] does at once is what needs the whole picture or neighbours (resizing, finding
-//! specks, moving edges). The rest (softening the clean-up's edge, tone, despill) happens row by
-//! row, when a row is read.
+//! what [`finish`] does at once is what needs the whole picture or neighbours (resizing alpha,
+//! finding specks, moving edges). The rest (softening the clean-up's edge, tone, resizing the
+//! foreground, despill) happens row by row, when a row is read.
 
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use super::colour::Encoding;
 use super::despeckle::Specks;
@@ -16,7 +17,8 @@ use super::geometry::Geometry;
 use super::guided::{self, GuideScratch};
 use super::image::{Planes, Size};
 use super::matte::{self, Matte};
-use super::restore::{Layer, Predicted, Prediction, check_rows, enlarge, restore};
+use super::resample::RowScratch;
+use super::restore::{Enlarging, Foreground, Layer, Predicted, Prediction, check_rows, restore};
 use super::scratch::Pool;
 use super::settings::{FinishSettings, Screen, Upsampling};
 use super::shape::hold_to_masks;
@@ -28,7 +30,7 @@ pub struct Key<'a> {
     size: Size,
     rows: Range<usize>,
     matte: Matte<'a>,
-    foreground: Layer<'a>,
+    foreground: Foreground<'a>,
     despill: Despill,
     /// What holds the finished matte, over the whole plate.
     inside: Option<Planes>,
@@ -73,8 +75,8 @@ pub fn finish_with<'a>(
 ) -> Result<Key<'a>> {
     let alpha_rows = alpha_rows(geometry.plate, settings, &rows);
     let prediction = prediction.into();
-    let (mut alpha, foreground) =
-        restore(prediction, geometry, exchange, &rows, &alpha_rows, pool)?;
+    check_rows(geometry.plate, [&rows])?;
+    let (mut alpha, foreground) = restore(prediction, geometry, exchange, &alpha_rows, pool)?;
     follow_guide(&mut alpha, geometry, settings.upsampling, plate)?;
     let nothing = Specks::default();
     let layers = AtSize {
@@ -131,12 +133,16 @@ fn follow_guide(
 }
 
 /// A prediction at the plate's size, whole: half of what [`finish_with`] does, to be kept and
-/// finished with other settings than those of its making ([`Enlarged::finish`]).
+/// finished with other settings than those of its making ([`Enlarged::finish`]). Its foreground is
+/// enlarged where it is read, until [`keep_foreground`](Self::keep_foreground) is asked for.
 #[derive(Debug)]
 pub struct Enlarged<'a> {
     size: Size,
     alpha: Layer<'a>,
-    foreground: Layer<'a>,
+    foreground: OnceLock<Layer<'a>>,
+    enlarging: Arc<Enlarging>,
+    /// The network's size.
+    network: Size,
     specks: Specks,
 }
 
@@ -159,23 +165,56 @@ impl<'a> Enlarged<'a> {
         }
         let rows = 0..geometry.plate.height;
         let prediction = prediction.into();
-        let (mut alpha, foreground) = enlarge(prediction, geometry, exchange, &rows, &rows, pool)?;
+        prediction.check(geometry)?;
+        let enlarging = Enlarging::new(geometry, exchange);
+        let mut alpha = enlarging.alpha(prediction.alpha, &rows, pool)?;
         let asked = prediction.specks.and_then(Specks::asked).cloned();
         follow_guide(&mut alpha, geometry, upsampling, plate)?;
         Ok(Some(Self {
             size: geometry.plate,
             alpha,
-            foreground,
+            foreground: OnceLock::new(),
+            enlarging,
+            network: geometry.network,
             specks: Specks::of(asked),
         }))
     }
 
-    /// As [`finish_with`], to the bit; `settings.upsampling` is that of the making.
+    /// Enlarges the foreground of the prediction (as [`Prediction::foreground`]) and keeps it, where
+    /// it is not kept already. Worth it for who finishes more than once: it takes as long as
+    /// finishing all of the picture without it, which then is quicker.
+    ///
+    /// # Errors
+    /// When the foreground is not the prediction's, or memory is short.
+    pub fn keep_foreground(&self, foreground: &Planes, pool: &'a Pool) -> Result<()> {
+        self.check(foreground)?;
+        if self.foreground.get().is_none() {
+            // Two at a time both make it, and one is dropped.
+            let _ = self
+                .foreground
+                .set(self.enlarging.foreground(foreground, pool)?);
+        }
+        Ok(())
+    }
+
+    /// Whether the foreground is kept.
+    pub fn keeps_foreground(&self) -> bool {
+        self.foreground.get().is_some()
+    }
+
+    fn check(&self, foreground: &Planes) -> Result<()> {
+        foreground.check("predicted foreground", &[3], "3")?;
+        foreground.check_size("predicted foreground", self.network)
+    }
+
+    /// As [`finish_with`], to the bit; `foreground` is the prediction's, `settings.upsampling` that of
+    /// the making.
     ///
     /// # Errors
     /// Those of [`finish_with`].
     pub fn finish<'b>(
         &'b self,
+        foreground: &'b Planes,
         settings: &FinishSettings,
         rows: Range<usize>,
         plate: Option<Plate<'b>>,
@@ -183,10 +222,17 @@ impl<'a> Enlarged<'a> {
     ) -> Result<Key<'b>> {
         let alpha_rows = alpha_rows(self.size, settings, &rows);
         check_rows(self.size, [&rows, &alpha_rows])?;
+        self.check(foreground)?;
         let layers = AtSize {
             size: self.size,
             alpha: self.alpha.lent(),
-            foreground: self.foreground.lent(),
+            foreground: match self.foreground.get() {
+                Some(kept) => Foreground::There(kept.lent()),
+                None => Foreground::Made {
+                    planes: foreground,
+                    enlarging: self.enlarging.clone(),
+                },
+            },
             specks: &self.specks,
         };
         layers.keyed(settings, rows, plate, pool)
@@ -197,7 +243,7 @@ impl<'a> Enlarged<'a> {
 struct AtSize<'a, 's> {
     size: Size,
     alpha: Layer<'a>,
-    foreground: Layer<'a>,
+    foreground: Foreground<'a>,
     specks: &'s Specks,
 }
 
@@ -311,13 +357,6 @@ impl Key<'_> {
         hold_to_masks(out, inside, outside);
     }
 
-    /// The network's foreground in row `y`, sRGB-encoded, straight and freed from spill, for the
-    /// columns from `x0` on. The three rows are equally long.
-    fn foreground_row(&self, y: usize, x0: usize, mut out: [&mut [f32]; 3]) {
-        self.network_row(y, x0, &mut out);
-        self.despill.row(out);
-    }
-
     /// The finished foreground in row `y`, straight and in `encoding`, for the columns from `x0`
     /// on, where the finished matte is `alpha`. All rows are equally long.
     pub(super) fn colour_row(
@@ -329,7 +368,8 @@ impl Key<'_> {
         encoding: Encoding,
         scratch: &mut source::Scratch,
     ) {
-        self.network_row(y, x0, &mut out);
+        let rgb = out.each_mut().map(|row| &mut **row);
+        self.foreground.row(y, x0, rgb, &mut scratch.enlarging);
         self.added_row(y, x0, alpha, &mut scratch.added);
         match &self.restored {
             Some(restored) => restored.row(y, x0, alpha, out, encoding, scratch),
@@ -358,13 +398,6 @@ impl Key<'_> {
         }
     }
 
-    fn network_row(&self, y: usize, x0: usize, out: &mut [&mut [f32]; 3]) {
-        for (channel, out) in out.iter_mut().enumerate() {
-            let row = self.foreground.row(channel, y);
-            out.copy_from_slice(&row[x0..x0 + out.len()]);
-        }
-    }
-
     /// Alpha of the rows there are, as a picture of one plane.
     pub fn alpha(&self) -> Planes {
         let mut planes = Planes::new(self.size.width, self.rows.len(), 1);
@@ -381,17 +414,14 @@ impl Key<'_> {
         let mut planes = Planes::new(width, self.rows.len(), 3);
         let first = self.rows.start;
         let [red, green, blue] = planes.planes_mut();
+        let mut scratch = RowScratch::default();
         for y in self.rows() {
             let line = (y - first) * width..(y - first + 1) * width;
-            self.foreground_row(
-                y,
-                0,
-                [
-                    &mut red[line.clone()],
-                    &mut green[line.clone()],
-                    &mut blue[line],
-                ],
-            );
+            let [red, green, blue] =
+                [&mut *red, &mut *green, &mut *blue].map(|plane| &mut plane[line.clone()]);
+            let rgb = [&mut *red, &mut *green, &mut *blue];
+            self.foreground.row(y, 0, rgb, &mut scratch);
+            self.despill.row([red, green, blue]);
         }
         planes
     }
@@ -481,13 +511,26 @@ mod tests {
                 rows.clone(),
                 &pool,
             );
-            let (made, found) = (made.unwrap(), kept.finish(&settings, rows, None, &pool));
-            let found = found.unwrap();
+            let made = made.unwrap();
+            // First without the foreground, and then with it.
+            let colours = &prediction.foreground;
+            if grow != 0.0 {
+                kept.keep_foreground(colours, &pool).unwrap();
+            }
+            assert_eq!(kept.keeps_foreground(), grow != 0.0);
+            let found = kept.finish(colours, &settings, rows, None, &pool).unwrap();
             assert_eq!(found.alpha(), made.alpha());
             assert_eq!(found.foreground(), made.foreground());
         }
-        let beyond = kept.finish(&FinishSettings::default(), 90..98, None, &pool);
-        assert_eq!(beyond.map(|_| ()).unwrap_err().code(), "picture.window");
+        let error = |foreground, rows| {
+            let key = kept.finish(foreground, &FinishSettings::default(), rows, None, &pool);
+            key.map(|_| ()).unwrap_err().code()
+        };
+        assert_eq!(error(&prediction.foreground, 90..98), "picture.window");
+        let other = Planes::new(32, 32, 3);
+        assert_eq!(error(&other, 0..97), "picture.size");
+        let refused = kept.keep_foreground(&other, &pool).unwrap_err();
+        assert_eq!(refused.code(), "picture.size");
         // Where nothing was enlarged there is nothing to keep.
         let geometry = super::tests::geometry(Size::new(60, 40), 2048);
         let prediction = super::tests::prediction(geometry.network);

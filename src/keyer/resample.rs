@@ -9,10 +9,12 @@
 //!   OpenCV's `INTER_LANCZOS4`.
 //!
 //! Both are separable, so an axis is a list of weights, and one row of the result is made on its
-//! own: first down the columns, then across with the four planes side by side. Rows therefore are
-//! the same whoever asks for them, and each costs the same.
+//! own: first down the columns, then across with four rows side by side: those of four planes, or
+//! four of one plane. Rows therefore are the same whoever asks for them, and each costs the same.
 
 mod flow;
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -157,10 +159,24 @@ pub struct Resampler {
 }
 
 /// What one thread needs to make rows.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct RowScratch {
     columns: Vec<f32>,
     lanes: Vec<[f32; 4]>,
+}
+
+impl RowScratch {
+    /// Room for `N` rows of the source's width, and for as many side by side. What is in there is of
+    /// no account, and what was larger stays.
+    fn room<const N: usize>(&mut self, width: usize) -> (&mut [f32], &mut [[f32; 4]]) {
+        if self.columns.len() < N * width {
+            self.columns.resize(N * width, 0.0);
+        }
+        if self.lanes.len() < width {
+            self.lanes.resize(width, [0.0; 4]);
+        }
+        (&mut self.columns[..N * width], &mut self.lanes[..width])
+    }
 }
 
 /// A plane to be resampled: rows of `stride` values, of which the resampler's width is used.
@@ -224,32 +240,86 @@ impl Resampler {
         out: [&mut [f32]; N],
         map: impl Fn(f32) -> f32 + Copy,
     ) {
-        assert!(N <= 4, "rows are made for at most four planes at once");
-        if self.x.identity {
-            for (source, out) in source.iter().zip(out) {
-                self.down(source, y, &mut out[..self.from.width], map);
+        let out = out.map(|row| &mut row[..self.to.width]);
+        self.lines(source.map(|source| (source, y)), 0, scratch, out, map);
+    }
+
+    /// Makes parts of up to four rows at once, each of a plane and a row of the result of its own: the
+    /// columns from `x0` on, as many as a row of `out` has. All are equally long.
+    ///
+    /// # Panics
+    /// As [`row`](Self::row).
+    pub(super) fn lines<const N: usize>(
+        &self,
+        lines: [(Source<'_>, usize); N],
+        x0: usize,
+        scratch: &mut RowScratch,
+        out: [&mut [f32]; N],
+        map: impl Fn(f32) -> f32 + Copy,
+    ) {
+        assert!(
+            (1..=4).contains(&N),
+            "rows are made for at most four planes at once"
+        );
+        let wanted = x0..x0 + out[0].len();
+        if self.x.identity || wanted.is_empty() {
+            for ((source, y), out) in lines.iter().zip(out) {
+                self.down(source, *y, x0, out, map);
             }
             return;
         }
-        let RowScratch { columns, lanes } = scratch;
-        columns.resize(self.from.width, 0.0);
-        lanes.resize(self.from.width, [0.0; 4]);
-        for (lane, source) in source.iter().enumerate() {
-            self.down(source, y, columns, map);
-            for (lanes, value) in lanes.iter_mut().zip(columns.iter()) {
-                lanes[lane] = *value;
-            }
+        let needed = self.x.starts[wanted.start]..self.x.starts[wanted.end - 1] + self.x.taps;
+        let (columns, lanes) = scratch.room::<N>(needed.len());
+        for ((source, y), columns) in lines.iter().zip(columns.chunks_exact_mut(needed.len())) {
+            self.down(source, *y, needed.start, columns, map);
         }
-        let out = out.map(|row| &mut row[..self.to.width]);
-        self.across(lanes, out);
+        side_by_side::<N>(columns, lanes);
+        self.across(lanes, needed.start, wanted, out);
     }
 
-    /// Down the columns: row `y` of the result at the source's width.
+    /// Makes rows of a plane from row `y` of the result on: `out` has `stride` values for each, of which
+    /// the first are written.
+    ///
+    /// # Panics
+    /// As [`row`](Self::row), and when `stride` is less than the width of the result.
+    pub(super) fn rows(
+        &self,
+        source: Source<'_>,
+        y: usize,
+        scratch: &mut RowScratch,
+        out: &mut [f32],
+        stride: usize,
+        map: impl Fn(f32) -> f32 + Copy,
+    ) {
+        let mut y = y;
+        let mut fours = out.chunks_exact_mut(TOGETHER * stride);
+        for four in &mut fours {
+            let mut rows = four.chunks_exact_mut(stride);
+            let out = [(); TOGETHER].map(|()| rows.next().unwrap_or_default());
+            let out = out.map(|row| &mut row[..self.to.width]);
+            let lines = [0, 1, 2, 3].map(|line| (source, y + line));
+            self.lines(lines, 0, scratch, out, map);
+            y += TOGETHER;
+        }
+        for row in fours.into_remainder().chunks_exact_mut(stride) {
+            self.row([source], y, scratch, [row], map);
+            y += 1;
+        }
+    }
+
+    /// Down the columns: row `y` of the result in the source's columns from `x0` on.
     #[inline]
-    fn down(&self, source: &Source<'_>, y: usize, out: &mut [f32], map: impl Fn(f32) -> f32) {
-        let width = out.len();
+    fn down(
+        &self,
+        source: &Source<'_>,
+        y: usize,
+        x0: usize,
+        out: &mut [f32],
+        map: impl Fn(f32) -> f32,
+    ) {
         if self.y.identity {
-            for (out, value) in out.iter_mut().zip(source.row(y, width)) {
+            let row = &source.row(y, self.from.width)[x0..];
+            for (out, value) in out.iter_mut().zip(row) {
                 *out = map(*value);
             }
             return;
@@ -257,7 +327,7 @@ impl Resampler {
         let (start, weights) = self.y.taps(y);
         const BLOCK: usize = 16;
         let mut blocks = out.chunks_exact_mut(BLOCK);
-        let mut x = 0;
+        let mut x = x0;
         for block in &mut blocks {
             let mut sums = [0.0_f32; BLOCK];
             for (row, weight) in (start..).zip(weights) {
@@ -277,13 +347,20 @@ impl Resampler {
         }
     }
 
-    /// Across: all planes of a row at once, a plane in each lane.
+    /// Across: the columns `wanted` of all rows at once, a row in each lane. `lanes` are the source's
+    /// columns from `base` on.
     #[inline]
-    fn across<const N: usize>(&self, lanes: &[[f32; 4]], out: [&mut [f32]; N]) {
+    fn across<const N: usize>(
+        &self,
+        lanes: &[[f32; 4]],
+        base: usize,
+        wanted: Range<usize>,
+        out: [&mut [f32]; N],
+    ) {
         // The number of taps is known to the compiler where it is the one of every enlargement.
         match self.x.taps {
-            LANCZOS => self.across_taps(lanes, out, LANCZOS),
-            taps => self.across_taps(lanes, out, taps),
+            LANCZOS => self.across_taps(lanes, base, wanted, out, LANCZOS),
+            taps => self.across_taps(lanes, base, wanted, out, taps),
         }
     }
 
@@ -291,12 +368,16 @@ impl Resampler {
     fn across_taps<const N: usize>(
         &self,
         lanes: &[[f32; 4]],
+        base: usize,
+        wanted: Range<usize>,
         mut out: [&mut [f32]; N],
         taps: usize,
     ) {
+        let starts = &self.x.starts[wanted.clone()];
+        let weights = &self.x.weights[wanted.start * taps..wanted.end * taps];
         let sum = |start: usize, weights: &[f32]| {
             let mut sums = [0.0_f32; 4];
-            for (values, weight) in lanes[start..start + taps].iter().zip(weights) {
+            for (values, weight) in lanes[start - base..][..taps].iter().zip(weights) {
                 for (sum, value) in sums.iter_mut().zip(values) {
                     *sum += weight * value;
                 }
@@ -305,8 +386,8 @@ impl Resampler {
         };
         // Four results at a time, so that sums do not wait for each other and whole vectors are
         // written.
-        let (starts, last_starts) = self.x.starts.as_chunks::<4>();
-        let (fours, last) = self.x.weights.split_at(4 * taps * starts.len());
+        let (starts, last_starts) = starts.as_chunks::<4>();
+        let (fours, last) = weights.split_at(4 * taps * starts.len());
         for (index, (starts, weights)) in
             starts.iter().zip(fours.chunks_exact(4 * taps)).enumerate()
         {
@@ -333,6 +414,20 @@ impl Resampler {
 
 /// Taps of a Lanczos kernel of order 4.
 const LANCZOS: usize = 8;
+/// Rows of one plane that are made at once: as many as there are lanes.
+pub(super) const TOGETHER: usize = 4;
+
+/// Puts `N` rows, which lie one after the other, side by side: a row in each lane.
+fn side_by_side<const N: usize>(rows: &[f32], lanes: &mut [[f32; 4]]) {
+    let mut rows = rows.chunks_exact(lanes.len());
+    let rows: [&[f32]; N] = [(); N].map(|()| rows.next().unwrap_or_default());
+    let rows = rows.map(|row| &row[..lanes.len()]);
+    for (x, lanes) in lanes.iter_mut().enumerate() {
+        for (lane, row) in lanes.iter_mut().zip(&rows) {
+            *lane = row[x];
+        }
+    }
+}
 
 /// A whole picture in another size, rows in parallel.
 ///
@@ -355,10 +450,11 @@ pub fn resize_into(planes: &Planes, out: &mut Planes, kernel: Kernel) {
     for channel in 0..planes.channels() {
         let source = Source::plane(planes, channel);
         out.plane_mut(channel)
-            .par_chunks_exact_mut(to.width)
+            .par_chunks_mut(TOGETHER * to.width)
             .enumerate()
-            .for_each_init(RowScratch::default, |scratch, (y, row)| {
-                resampler.row([source], y, scratch, [row], |value| value);
+            .for_each_init(RowScratch::default, |scratch, (four, rows)| {
+                let y = TOGETHER * four;
+                resampler.rows(source, y, scratch, rows, to.width, |value| value);
             });
     }
 }
@@ -389,7 +485,7 @@ pub(super) fn enlarge_into(
             .par_chunks_exact_mut(to.width)
             .enumerate()
             .for_each(|(y, row)| {
-                resampler.down(&source, y, row, |value| value);
+                resampler.down(&source, y, 0, row, |value| value);
                 row.iter_mut().for_each(|value| *value = finish(*value));
             });
     }
@@ -472,6 +568,35 @@ mod tests {
             let out = resize(&planes, Size::new(to_width, to_height), kernel);
             for v in out.data() {
                 prop_assert!((v - value).abs() < 2e-6 * value.abs().max(1.0));
+            }
+        }
+
+        #[test]
+        fn a_part_of_rows_of_their_own_is_what_whole_rows_have(
+            width in 1_usize..40, height in 1_usize..40,
+            to_width in 1_usize..80, to_height in 1_usize..80,
+            rows: [prop::sample::Index; 3], ends: [prop::sample::Index; 2], lanczos: bool,
+        ) {
+            let kernel = if lanczos { Kernel::Lanczos4 } else { Kernel::Triangle };
+            let planes = ramp(width, height);
+            let to = Size::new(to_width, to_height);
+            let whole = resize(&planes, to, kernel);
+            let resampler = Resampler::new(kernel, planes.size(), to);
+            let [one, other] = ends.map(|end| end.index(to_width + 1));
+            let columns = one.min(other)..one.max(other);
+            let rows = rows.map(|row| row.index(to_height));
+            let mut out = [(); 3].map(|()| vec![f32::NAN; columns.len()]);
+            let lines = rows.map(|row| (Source::plane(&planes, 0), row));
+            let mut scratch = RowScratch::default();
+            // What was there before is of no account.
+            resampler.row([Source::plane(&planes, 0)], 0, &mut scratch, [&mut vec![0.0; to_width]], |v| v);
+            let parts = out.each_mut().map(Vec::as_mut_slice);
+            resampler.lines(lines, columns.start, &mut scratch, parts, |v| v);
+            for (row, out) in rows.into_iter().zip(&out) {
+                prop_assert_eq!(&whole.row(0, row)[columns.clone()], &out[..]);
+                let mut alone = vec![0.0; to_width];
+                resampler.row([Source::plane(&planes, 0)], row, &mut scratch, [&mut alone], |v| v);
+                prop_assert_eq!(whole.row(0, row), &alone[..]);
             }
         }
 

@@ -4,10 +4,14 @@
 //! red, green and blue go back to their places, and the content comes back to the plate's size by
 //! Lanczos, as the original does. Lanczos overshoots beside edges; neither alpha nor foreground is
 //! limited here, because the original limits neither. A prediction that has the plate's own size
-//! is not copied at all: rows are read where they lie. One that was enlarged may be kept
-//! ([`Enlarged`](super::key::Enlarged)), so that a slider's next frame need not enlarge it again.
+//! is not copied at all: rows are read where they lie. Alpha is enlarged as a whole, since its
+//! islands are looked for in all of it. The foreground is enlarged where it is read, row by row: an
+//! output that does not show it costs nothing for it, and one that multiplies by alpha nothing where
+//! that is 0. Both may be kept ([`Enlarged`](super::key::Enlarged)), so that a slider's next frame
+//! need not enlarge them again.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -15,7 +19,7 @@ use super::despeckle::Specks;
 use super::error::Result;
 use super::geometry::Geometry;
 use super::image::{Planes, Size, Window};
-use super::resample::{Kernel, Resampler, RowScratch, Source};
+use super::resample::{Kernel, Resampler, RowScratch, Source, TOGETHER};
 use super::scratch::{Lease, Pool};
 use super::settings::Screen;
 
@@ -134,22 +138,129 @@ impl Layer<'_> {
     }
 }
 
-/// Alpha's rows `alpha_rows` and the foreground's rows `rows`, at the plate's size.
+/// The foreground in the plate's columns and rows, wherever it lies.
+#[derive(Debug)]
+pub(super) enum Foreground<'a> {
+    /// Rows that are there.
+    There(Layer<'a>),
+    /// Rows that are made when they are read.
+    Made {
+        planes: &'a Planes,
+        enlarging: Arc<Enlarging>,
+    },
+}
+
+impl Foreground<'_> {
+    /// Row `y` for the columns from `x0` on: red, green and blue, equally long.
+    pub(super) fn row(&self, y: usize, x0: usize, out: [&mut [f32]; 3], scratch: &mut RowScratch) {
+        match self {
+            Self::There(layer) => {
+                for (channel, out) in out.into_iter().enumerate() {
+                    let row = layer.row(channel, y);
+                    out.copy_from_slice(&row[x0..x0 + out.len()]);
+                }
+            }
+            Self::Made { planes, enlarging } => {
+                let lines = enlarging
+                    .order
+                    .map(|plane| (Source::plane(planes, plane), y));
+                let resampler = &enlarging.resampler;
+                resampler.lines(lines, x0, scratch, out, |value| value);
+            }
+        }
+    }
+}
+
+/// The way from a prediction to a plate of another size.
+#[derive(Debug)]
+pub(super) struct Enlarging {
+    resampler: Resampler,
+    plate: Size,
+    /// Which plane of the predicted foreground holds which channel.
+    order: [usize; 3],
+}
+
+impl Enlarging {
+    /// `exchange` is the screen whose channel changed places with green in the network's input.
+    pub(super) fn new(geometry: &Geometry, exchange: Screen) -> Arc<Self> {
+        Arc::new(Self {
+            resampler: Resampler::new(Kernel::Lanczos4, geometry.content, geometry.plate),
+            plate: geometry.plate,
+            order: exchange.exchange(),
+        })
+    }
+
+    /// The plate's rows `rows` of a predicted alpha.
+    ///
+    /// # Errors
+    /// When memory is short.
+    pub(super) fn alpha<'a>(
+        &self,
+        alpha: &Planes,
+        rows: &Range<usize>,
+        pool: &'a Pool,
+    ) -> Result<Layer<'a>> {
+        self.layer(alpha, &[0], rows, pool)
+    }
+
+    /// The whole of a predicted foreground.
+    ///
+    /// # Errors
+    /// When memory is short.
+    pub(super) fn foreground<'a>(&self, planes: &Planes, pool: &'a Pool) -> Result<Layer<'a>> {
+        self.layer(planes, &self.order, &(0..self.plate.height), pool)
+    }
+
+    /// Rows of some planes of a picture.
+    fn layer<'a>(
+        &self,
+        planes: &Planes,
+        order: &[usize],
+        rows: &Range<usize>,
+        pool: &'a Pool,
+    ) -> Result<Layer<'a>> {
+        let width = self.plate.width;
+        let mut picture = pool.planes(width, rows.len(), order.len())?;
+        for (channel, plane) in order.iter().enumerate() {
+            let source = Source::plane(planes, *plane);
+            picture
+                .plane_mut(channel)
+                .par_chunks_mut(TOGETHER * width)
+                .enumerate()
+                .for_each_init(RowScratch::default, |scratch, (four, out)| {
+                    let y = rows.start + TOGETHER * four;
+                    let resampler = &self.resampler;
+                    resampler.rows(source, y, scratch, out, width, |value| value);
+                });
+        }
+        Ok(Layer {
+            picture: Picture::Restored(picture),
+            first: rows.start,
+            width,
+            order: [0, 1, 2],
+        })
+    }
+}
+
+/// Alpha's rows `alpha_rows` and the foreground, at the plate's size. The rows lie within the plate.
 ///
-/// `rows` lie within `alpha_rows`, which lie within the plate.
+/// # Errors
+/// When the prediction is not the geometry's, the rows are not the plate's, or memory is short.
 pub(super) fn restore<'a>(
     prediction: Predicted<'a>,
     geometry: &Geometry,
     exchange: Screen,
-    rows: &Range<usize>,
     alpha_rows: &Range<usize>,
     pool: &'a Pool,
-) -> Result<(Layer<'a>, Layer<'a>)> {
-    if !geometry.is_own_size() {
-        return enlarge(prediction, geometry, exchange, rows, alpha_rows, pool);
-    }
+) -> Result<(Layer<'a>, Foreground<'a>)> {
     prediction.check(geometry)?;
-    check_rows(geometry.plate, [rows, alpha_rows])?;
+    check_rows(geometry.plate, [alpha_rows])?;
+    if !geometry.is_own_size() {
+        let enlarging = Enlarging::new(geometry, exchange);
+        let alpha = enlarging.alpha(prediction.alpha, alpha_rows, pool)?;
+        let planes = prediction.foreground;
+        return Ok((alpha, Foreground::Made { planes, enlarging }));
+    }
     let layer = |planes, order| Layer {
         picture: Picture::Lent(planes),
         first: 0,
@@ -158,12 +269,12 @@ pub(super) fn restore<'a>(
     };
     Ok((
         layer(prediction.alpha, [0; 3]),
-        layer(prediction.foreground, exchange.exchange()),
+        Foreground::There(layer(prediction.foreground, exchange.exchange())),
     ))
 }
 
 /// `Ok` when all rows are the plate's.
-pub(super) fn check_rows(plate: Size, ranges: [&Range<usize>; 2]) -> Result<()> {
+pub(super) fn check_rows<const N: usize>(plate: Size, ranges: [&Range<usize>; N]) -> Result<()> {
     for rows in ranges {
         let window = Window {
             y0: rows.start,
@@ -173,68 +284,4 @@ pub(super) fn check_rows(plate: Size, ranges: [&Range<usize>; 2]) -> Result<()> 
         window.check(plate)?;
     }
     Ok(())
-}
-
-/// The same for a prediction of another size than the plate's, of which nothing is borrowed.
-pub(super) fn enlarge<'a>(
-    prediction: Predicted<'_>,
-    geometry: &Geometry,
-    exchange: Screen,
-    rows: &Range<usize>,
-    alpha_rows: &Range<usize>,
-    pool: &'a Pool,
-) -> Result<(Layer<'a>, Layer<'a>)> {
-    prediction.check(geometry)?;
-    let plate = geometry.plate;
-    check_rows(plate, [rows, alpha_rows])?;
-    let width = plate.width;
-    let layer = |picture, first, order| Layer {
-        picture,
-        first,
-        width,
-        order,
-    };
-    let resampler = Resampler::new(Kernel::Lanczos4, geometry.content, plate);
-    let mut alpha = pool.planes(width, alpha_rows.len(), 1)?;
-    let mut foreground = pool.planes(width, rows.len(), 3)?;
-    let source = [
-        Source::plane(prediction.alpha, 0),
-        Source::plane(prediction.foreground, 0),
-        Source::plane(prediction.foreground, 1),
-        Source::plane(prediction.foreground, 2),
-    ];
-    let [alpha_plane] = alpha.planes_mut();
-    let (before, rest) = alpha_plane.split_at_mut((rows.start - alpha_rows.start) * width);
-    let (beside, after) = rest.split_at_mut(rows.len() * width);
-    // Rows that only the matte needs.
-    for (first, plane) in [(alpha_rows.start, before), (rows.end, after)] {
-        plane.par_chunks_exact_mut(width).enumerate().for_each_init(
-            RowScratch::default,
-            |scratch, (y, row)| {
-                resampler.row([source[0]], first + y, scratch, [row], |value| value);
-            },
-        );
-    }
-    let [red, green, blue] = foreground.planes_mut();
-    beside
-        .par_chunks_exact_mut(width)
-        .zip(red.par_chunks_exact_mut(width))
-        .zip(green.par_chunks_exact_mut(width))
-        .zip(blue.par_chunks_exact_mut(width))
-        .enumerate()
-        .for_each_init(
-            RowScratch::default,
-            |scratch, (y, (((alpha, red), green), blue))| {
-                let out = [alpha, red, green, blue];
-                resampler.row(source, rows.start + y, scratch, out, |value| value);
-            },
-        );
-    Ok((
-        layer(Picture::Restored(alpha), alpha_rows.start, [0; 3]),
-        layer(
-            Picture::Restored(foreground),
-            rows.start,
-            exchange.exchange(),
-        ),
-    ))
 }

@@ -34,6 +34,7 @@ use super::despill::Despill;
 use super::guided::Guide;
 use super::image::Planes;
 use super::plate::finite;
+use super::resample::RowScratch;
 use super::settings::Screen;
 
 /// Rows of a plate, wherever they lie.
@@ -97,6 +98,7 @@ pub(super) struct Scratch {
     plate: [Vec<f32>; 3],
     weights: Vec<f32>,
     pub(super) added: Vec<f32>,
+    pub(super) enlarging: RowScratch,
 }
 
 impl<'a> Restored<'a> {
@@ -141,6 +143,7 @@ impl<'a> Restored<'a> {
             plate,
             weights,
             added,
+            ..
         } = scratch;
         weights.clear();
         weights.resize(alpha.len(), 0.0);

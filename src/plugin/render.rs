@@ -314,8 +314,9 @@ impl Finish {
 }
 
 impl Finish {
-    /// The answer at the plate's size: kept, or made now if most of it is wanted, and then kept.
-    /// `None` where it has that size, or where only a part of it is wanted.
+    /// The answer at the plate's size: kept, or made now if most of it is wanted, and then kept; its
+    /// foreground from the second time on that it is shown, since a shot that is played shows each
+    /// once. `None` where the answer has that size, or where only a part of it is wanted.
     fn enlarged(
         &self,
         frame: &Frame<'_>,
@@ -331,7 +332,14 @@ impl Finish {
         if let Some((known, enlarged)) = &*kept
             && *known == key
         {
-            return Ok(Some(enlarged.clone()));
+            let enlarged = enlarged.clone();
+            drop(kept);
+            if frame.settings.output.shows_foreground() && !enlarged.keeps_foreground() {
+                let foreground = &self.answer.prediction.foreground;
+                let keep = || enlarged.keep_foreground(foreground, &SCRATCH);
+                frame.stages.time("enlarge", keep)?;
+            }
+            return Ok(Some(enlarged));
         }
         if wanted.len() < self.geometry.plate.height / 2 {
             return Ok(None);
@@ -639,7 +647,9 @@ fn write(frame: &Frame<'_>, shown: &Shown, window: RectI, rows: Vec<RowMut<'_>>)
             let (exchange, geometry) = (finish.answer.exchange, &finish.geometry);
             let (predicted, plate) = (finish.predicted(specks), Some(plate));
             let make = || match &enlarged {
-                Some(enlarged) => enlarged.finish(&settings, wanted, plate, &SCRATCH),
+                Some(enlarged) => {
+                    enlarged.finish(predicted.foreground, &settings, wanted, plate, &SCRATCH)
+                }
                 None => keyer::finish_with(
                     predicted, geometry, exchange, &settings, wanted, plate, &SCRATCH,
                 ),

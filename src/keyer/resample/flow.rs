@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use super::{Axis, Resampler};
+use super::{Axis, Resampler, side_by_side};
 
 /// Rows of a result, for `N` planes at once, at most four.
 pub(in crate::keyer) struct Flow<'a, const N: usize> {
@@ -90,13 +90,9 @@ impl<'a, const N: usize> Flow<'a, N> {
                     out.copy_from_slice(sums);
                 }
             } else {
-                for (lane, sums) in sums.chunks_exact(width).enumerate() {
-                    for (lanes, sum) in self.lanes.iter_mut().zip(sums) {
-                        lanes[lane] = *sum;
-                    }
-                }
+                side_by_side::<N>(sums, &mut self.lanes);
                 let rows = out.each_mut().map(|row| &mut **row);
-                resampler.across(&self.lanes, rows);
+                resampler.across(&self.lanes, 0, 0..resampler.to.width, rows);
             }
             out.into_iter().for_each(&mut finish);
             self.rows.start = row + 1;
