@@ -72,7 +72,7 @@ pub use hint::{HintRead, hint_from_clip};
 pub use image::{Planes, Size, Window};
 pub use key::{Enlarged, Key, finish, finish_with};
 pub use output::{Composition, Layers};
-pub use plate::{NetworkInput, Normalisation, prepare};
+pub use plate::{NetworkInput, Normalisation, Prepared, prepare};
 pub use restore::{Predicted, Prediction};
 pub use scratch::{Lease, Pool};
 pub use screen::{Look, Overview, ScreenPlate, detect, hint_from_screen, screen_plate, typical};

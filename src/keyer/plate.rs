@@ -6,7 +6,7 @@ use super::colour::Light;
 use super::error::{Error, Result};
 use super::geometry::Geometry;
 use super::image::{Planes, Size};
-use super::resample::{Kernel, Resampler, RowScratch, Source};
+use super::resample::{Kernel, Resampler, RowScratch, Source, TOGETHER};
 use super::scratch::{Lease, Pool};
 use super::settings::Screen;
 use super::survey::{Target, sweep};
@@ -138,15 +138,22 @@ pub fn prepare(
         stride: geometry.network.width,
     };
     sweep(plate, light.encoding(), geometry.plate, vec![target], None);
-    colours.input(hint, exchange, normalisation)
+    let prepared = colours.with_hint(hint, exchange, normalisation)?;
+    let Size { width, height } = prepared.size();
+    let mut data = pool.take(prepared.size(), 4)?;
+    prepared.write(&mut data);
+    Ok(NetworkInput {
+        height,
+        width,
+        data,
+    })
 }
 
 /// A plate as the network sees it, before colours are exchanged and normalised, and without a hint.
 #[derive(Debug)]
 pub struct Colours<'p> {
     geometry: Geometry,
-    /// Of the network's size: red, green and blue over the content, sRGB-encoded, and room for the
-    /// hint.
+    /// Of the network's size: red, green and blue over the content, sRGB-encoded.
     planes: Lease<'p>,
 }
 
@@ -156,7 +163,7 @@ impl<'p> Colours<'p> {
         let Size { width, height } = geometry.network;
         let colours = Self {
             geometry: *geometry,
-            planes: pool.planes(width, height, 4)?,
+            planes: pool.planes(width, height, 3)?,
         };
         let resampler = Resampler::new(Kernel::Triangle, geometry.plate, geometry.content);
         Ok((resampler, colours))
@@ -164,72 +171,112 @@ impl<'p> Colours<'p> {
 
     /// The three planes, to write.
     pub(super) fn planes(&mut self) -> [&mut [f32]; 3] {
-        let [red, green, blue, _] = self.planes.planes_mut();
-        [red, green, blue]
+        self.planes.planes_mut()
     }
 
-    /// The network's input: exchanged, normalised, with the hint (one plane of the plate's size)
-    /// and the borders, as [`prepare`] says.
+    /// The network's input but for its writing: exchanged, normalised, with the hint (one plane of
+    /// the plate's size) and the borders, as [`prepare`] says.
     ///
     /// # Errors
     /// When the hint is not that, or the normalisation cannot be used.
-    pub fn input(
+    pub fn with_hint<'h>(
         self,
-        hint: &Planes,
+        hint: &'h Planes,
         exchange: Screen,
         normalisation: &Normalisation,
-    ) -> Result<NetworkInput> {
+    ) -> Result<Prepared<'p, 'h>> {
         let geometry = self.geometry;
         hint.check("hint", &[1], "1")?;
         hint.check_size("hint", geometry.plate)?;
         normalisation.check()?;
-        let content = geometry.content;
-        let Size { width, height } = geometry.network;
-        let resampler = Resampler::new(Kernel::Triangle, geometry.plate, content);
-        let hint = Source::plane(hint, 0);
-        let mut input = self.planes.into_planes();
-        let [red, green, blue, alpha] = input.planes_mut();
-        red.par_chunks_exact_mut(width)
-            .zip(green.par_chunks_exact_mut(width))
-            .zip(blue.par_chunks_exact_mut(width))
-            .zip(alpha.par_chunks_exact_mut(width))
-            .take(content.height)
+        Ok(Prepared {
+            colours: self,
+            hint,
+            resampler: Resampler::new(Kernel::Triangle, geometry.plate, geometry.content),
+            exchange,
+            normalisation: *normalisation,
+        })
+    }
+}
+
+/// The network's input, which is written into memory of whoever wants it.
+#[derive(Debug)]
+pub struct Prepared<'p, 'h> {
+    colours: Colours<'p>,
+    hint: &'h Planes,
+    /// The hint's way to the network's picture.
+    resampler: Resampler,
+    exchange: Screen,
+    normalisation: Normalisation,
+}
+
+impl Prepared<'_, '_> {
+    /// The network's size.
+    pub fn size(&self) -> Size {
+        self.colours.geometry.network
+    }
+
+    /// Writes the values of a [`NetworkInput`], the same ones each time.
+    ///
+    /// # Panics
+    /// When there is no room for exactly four planes of the network's size.
+    pub fn write(&self, to: &mut [f32]) {
+        let content = self.colours.geometry.content;
+        let Size { width, height } = self.size();
+        assert_eq!(to.len(), 4 * width * height, "four planes");
+        let hint = Source::plane(self.hint, 0);
+        let order = self.exchange.exchange();
+        let mut planes = to.chunks_exact_mut(width * height);
+        let [red, green, blue, alpha] = [(); 4].map(|()| planes.next().unwrap_or_default());
+        let four = TOGETHER * width;
+        red[..content.height * width]
+            .par_chunks_mut(four)
+            .zip(green.par_chunks_mut(four))
+            .zip(blue.par_chunks_mut(four))
+            .zip(alpha[..content.height * width].par_chunks_mut(four))
             .enumerate()
             .for_each_init(
                 RowScratch::default,
-                |scratch, (y, (((red, green), blue), alpha))| {
-                    resampler.row([hint], y, scratch, [&mut alpha[..content.width]], finite);
-                    match exchange {
-                        Screen::Green => {}
-                        Screen::Blue => green.swap_with_slice(blue),
-                        Screen::Red => green.swap_with_slice(red),
-                    }
-                    let mut rows = [red, green, blue, alpha];
-                    for (channel, row) in rows[..3].iter_mut().enumerate() {
-                        let mean = normalisation.mean[channel];
-                        let inverse = 1.0 / normalisation.std[channel];
-                        for value in &mut row[..content.width] {
-                            *value = (normalisation.shown(*value) - mean) * inverse;
+                |scratch, (four, (((red, green), blue), alpha))| {
+                    let first = TOGETHER * four;
+                    let resampler = &self.resampler;
+                    resampler.rows(hint, first, scratch, alpha, width, finite);
+                    for (channel, rows) in [red, green, blue].into_iter().enumerate() {
+                        for (y, row) in (first..content.height).zip(rows.chunks_exact_mut(width)) {
+                            let colours = self.colours.planes.row(order[channel], y);
+                            let (colours, shown) = (&colours[..content.width], &mut *row);
+                            self.normalised(channel, colours, &mut shown[..content.width]);
+                            row_repeated(row, content.width);
                         }
                     }
-                    for row in rows {
-                        let last = row[content.width - 1];
-                        row[content.width..].fill(last);
+                    for row in alpha.chunks_exact_mut(width) {
+                        row_repeated(row, content.width);
                     }
                 },
             );
         let last = (content.height - 1) * width..content.height * width;
-        for plane in input.planes_mut::<4>() {
+        for plane in [red, green, blue, alpha] {
             for y in content.height..height {
                 plane.copy_within(last.clone(), y * width);
             }
         }
-        Ok(NetworkInput {
-            height,
-            width,
-            data: input.into_vec(),
-        })
     }
+
+    /// Values of a channel as the network is shown them.
+    fn normalised(&self, channel: usize, values: &[f32], out: &mut [f32]) {
+        let normalisation = &self.normalisation;
+        let mean = normalisation.mean[channel];
+        let inverse = 1.0 / normalisation.std[channel];
+        for (out, value) in out.iter_mut().zip(values) {
+            *out = (normalisation.shown(*value) - mean) * inverse;
+        }
+    }
+}
+
+/// Repeats the last value of a row's content up to the row's end.
+fn row_repeated(row: &mut [f32], content: usize) {
+    let last = row[content - 1];
+    row[content..].fill(last);
 }
 
 #[cfg(test)]

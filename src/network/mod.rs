@@ -12,6 +12,7 @@
 //! * [`unmixer`]: the shipped model's network, computed here on a processor; `winograd`, `simd` and
 //!   `aligned` are what it shares with the refiner of [`greenformer`].
 //! * [`engine`]: one model on one device at one size: built, run, checked.
+//! * [`picture`]: what a network is to see, written where it wants it.
 //! * `half`: a stored network in 16-bit floats.
 //! * [`session`]: the engines that are kept, and for how long.
 //! * [`cache`]: the predictions that are kept.
@@ -32,6 +33,7 @@ pub mod model;
 pub mod models;
 pub mod onnx;
 pub mod options;
+pub mod picture;
 pub mod probes;
 pub(crate) mod proto;
 mod refined;
@@ -64,6 +66,7 @@ pub use device::{Device, DeviceChoice, Precision, PrecisionChoice};
 pub use error::{Error, Result};
 pub use model::Model;
 pub use models::Models;
+pub use picture::Picture;
 pub use service::{Answer, Outcome, Request, Service};
 
 /// How often work that takes long asks whether it is still wanted.

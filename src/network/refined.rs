@@ -14,7 +14,7 @@ use super::greenformer::graph;
 use super::greenformer::plan;
 use super::greenformer::refiner::Refiner;
 use super::runtime::{self, Given, Wanted};
-use crate::keyer::NetworkInput;
+use crate::keyer::Size;
 
 /// The network, ready to run at one size.
 #[derive(Debug)]
@@ -67,7 +67,8 @@ impl Refined {
     pub(super) fn run(
         &mut self,
         orders: &Orders<'_>,
-        input: &NetworkInput,
+        size: Size,
+        input: &[f32],
         strength: f32,
         alpha: &mut [f32],
         foreground: &mut [f32],
@@ -75,8 +76,8 @@ impl Refined {
         let memory = |error: std::collections::TryReserveError| {
             ort::Error::new(format!("out of memory: {error}"))
         };
-        let pixels = input.width * input.height;
-        let shape = [1, 4, input.height as i64, input.width as i64];
+        let pixels = size.area();
+        let shape = [1, 4, size.height as i64, size.width as i64];
         let logits = &mut self.answer;
         logits
             .try_reserve_exact(4 * pixels - logits.len())
@@ -91,7 +92,7 @@ impl Refined {
             &[Given {
                 name: &self.input,
                 shape: &shape,
-                values: &input.data,
+                values: input,
             }],
             &mut [Wanted {
                 name: &self.logits,
@@ -99,7 +100,7 @@ impl Refined {
                 values: logits,
             }],
         )?;
-        let plate = &input.data[..3 * pixels];
+        let plate = &input[..3 * pixels];
         let refiner = &mut self.refiner;
         refiner
             .run(plate, logits, strength, orders.stop, alpha, foreground)

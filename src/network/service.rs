@@ -19,11 +19,12 @@ use super::gate::{Gate, Permit};
 use super::model::{Model, Refiner};
 use super::models::Models;
 use super::options::{MB, Options};
+use super::picture::Picture;
 use super::probes::{Unfit, on_device};
 use super::runtime::{self, Library, Runtime};
 use super::session::{self, Key, Lease, Limits, Sessions};
 use super::{Control, check};
-use crate::keyer::{Asked, Backing, NetworkInput, Prediction, Screen};
+use crate::keyer::{Asked, Backing, Prediction, Screen, Size};
 
 /// What is to be predicted.
 #[derive(Debug, Clone, Copy)]
@@ -34,8 +35,8 @@ pub struct Request<'a> {
     pub device: DeviceChoice,
     /// In which arithmetic.
     pub precision: PrecisionChoice,
-    /// The normalised plate and the hint.
-    pub input: &'a NetworkInput,
+    /// The normalised plate and the hint, or what writes them.
+    pub input: &'a dyn Picture,
     /// How strongly the refiner acts, for models that have one; 1 is as trained.
     pub refiner_strength: f32,
 }
@@ -282,7 +283,7 @@ impl Service {
             let precision = request
                 .model
                 .precision(request.precision, selection.device)?;
-            let (width, height) = (request.input.width, request.input.height);
+            let Size { width, height } = request.input.size();
             let key = request
                 .model
                 .key(width, height, selection.device, precision);
@@ -492,7 +493,7 @@ impl Service {
 /// Refuses a picture that could only fail later, in worse words.
 fn check_shape(request: &Request<'_>) -> Result<()> {
     let (model, input) = (request.model, request.input);
-    let (width, height) = (input.width, input.height);
+    let Size { width, height } = input.size();
     let fail = |reason: String| Error::Input {
         model: model.id.clone(),
         width,
@@ -502,10 +503,12 @@ fn check_shape(request: &Request<'_>) -> Result<()> {
     let values = width
         .checked_mul(height)
         .and_then(|pixels| pixels.checked_mul(4));
-    if values != Some(input.data.len()) || input.data.is_empty() {
+    // What is still to be written is written into as many values as there have to be.
+    let found = input.values().map_or(values, |there| Some(there.len()));
+    if values != found || found.unwrap_or(0) == 0 {
+        let found = found.map_or("too many".into(), |found| found.to_string());
         return Err(fail(format!(
-            "its tensor has {} values instead of 4 planes",
-            input.data.len()
+            "its tensor has {found} values instead of 4 planes"
         )));
     }
     let multiple = model.size_rule.multiple;

@@ -2,8 +2,8 @@
 //!
 //! A GPU fetches and delivers at full speed only what the system never moves. Such memory is dear to
 //! get, so that it is kept with the session, a set for each frame that is worked on at the same
-//! time. Filling a set and emptying it goes on outside the session's turn: while one frame is in the
-//! network, another is on its way in or out. Where the answers are to go, fresh memory is made
+//! time. A picture is written where the GPU fetches it. That and emptying a set goes on outside the
+//! session's turn: while one frame is in the network, another is on its way in or out. Where the answers are to go, fresh memory is made
 //! ready while the network runs, since the system takes longer to give it than copying takes.
 
 use parking_lot::Mutex;
@@ -58,12 +58,12 @@ impl<M: Room> Staging<M> {
             .map_err(|error| ort::Error::new(error.to_string()))?;
         Ok(Self {
             pixels,
-            spare: Mutex::new(vec![Self::set(pixels, room)?]),
+            spare: Mutex::new(vec![Self::new_set(pixels, room)?]),
             pool,
         })
     }
 
-    fn set(pixels: usize, room: impl Fn(usize) -> ort::Result<M>) -> ort::Result<Set<M>> {
+    fn new_set(pixels: usize, room: impl Fn(usize) -> ort::Result<M>) -> ort::Result<Set<M>> {
         Ok(Set {
             input: room(4 * pixels)?,
             alpha: room(pixels)?,
@@ -71,26 +71,13 @@ impl<M: Room> Staging<M> {
         })
     }
 
-    /// A set with the picture in it. When none is left a new one is made with `room`.
+    /// A set to write a picture into. When none is left a new one is made with `room`.
     ///
     /// # Errors
     /// What `room` says.
-    pub(super) fn fill(
-        &self,
-        picture: &[f32],
-        room: impl Fn(usize) -> ort::Result<M>,
-    ) -> ort::Result<Set<M>> {
+    pub(super) fn set(&self, room: impl Fn(usize) -> ort::Result<M>) -> ort::Result<Set<M>> {
         let spare = self.spare.lock().pop();
-        let mut set = match spare {
-            Some(set) => set,
-            None => Self::set(self.pixels, room)?,
-        };
-        let to = set.input.values_mut();
-        self.pool.install(|| {
-            let pieces = to.par_chunks_mut(PIECE).zip(picture.par_chunks(PIECE));
-            pieces.for_each(|(to, from)| to.copy_from_slice(from));
-        });
-        Ok(set)
+        spare.map_or_else(|| Self::new_set(self.pixels, room), Ok)
     }
 
     /// Copies the answers out and keeps the set for the next frame. Says of each whether all of its
@@ -166,8 +153,8 @@ mod tests {
         let pixels = PIECE + 77;
         let staging = Staging::new(pixels, 2, |values| Ok(vec![0.0; values])).unwrap();
         let picture = picture(pixels);
-        let mut set = staging.fill(&picture, |_| unreachable!()).unwrap();
-        assert_eq!(set.input, picture);
+        let mut set = staging.set(|_| unreachable!()).unwrap();
+        assert_eq!(set.input.len(), picture.len());
         set.alpha.copy_from_slice(&picture[..pixels]);
         set.foreground.copy_from_slice(&picture[pixels..]);
         let (mut alpha, mut foreground) = (vec![0.0; pixels], vec![0.0; 3 * pixels]);
@@ -180,7 +167,7 @@ mod tests {
     fn what_is_no_number_is_found_in_the_last_piece_too() {
         let pixels = PIECE + 5;
         let staging = Staging::new(pixels, 2, |values| Ok(vec![0.0; values])).unwrap();
-        let mut set = staging.fill(&picture(pixels), |_| unreachable!()).unwrap();
+        let mut set = staging.set(|_| unreachable!()).unwrap();
         *set.foreground.last_mut().unwrap() = f32::NAN;
         let (mut alpha, mut foreground) = (vec![0.0; pixels], vec![0.0; 3 * pixels]);
         let finite = staging.empty(set, &mut alpha, &mut foreground);
@@ -209,9 +196,8 @@ mod tests {
             Ok(vec![0.0; values])
         };
         let staging = Staging::new(8, 1, room).unwrap();
-        let picture = picture(8);
         for _ in 0..10 {
-            let sets = [0, 1].map(|_| staging.fill(&picture, room).unwrap());
+            let sets = [0, 1].map(|_| staging.set(room).unwrap());
             for set in sets {
                 staging.empty(set, &mut [0.0; 8], &mut [0.0; 24]);
             }

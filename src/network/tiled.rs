@@ -9,7 +9,7 @@ use super::model::Model;
 use super::runtime::{self, Given, Wanted};
 use super::session::Key;
 use super::tiles::{self, Frame, Layout, Seams, Span};
-use crate::keyer::NetworkInput;
+use crate::keyer::Size;
 
 /// The three parts of a model as models of their own, for one layout.
 pub(super) struct Parts {
@@ -123,7 +123,8 @@ impl Tiled {
     pub(super) fn run(
         &mut self,
         options: &RunOptions,
-        input: &NetworkInput,
+        size: Size,
+        input: &[f32],
         alpha: &mut [f32],
         foreground: &mut [f32],
     ) -> ort::Result<()> {
@@ -132,8 +133,8 @@ impl Tiled {
         let tile = Piece { width, height };
         let small = tile.smaller(scale);
         let frame = Piece {
-            width: input.width,
-            height: input.height,
+            width: size.width,
+            height: size.height,
         };
         let whole = frame.smaller(scale);
         let channels = self.channels;
@@ -142,7 +143,7 @@ impl Tiled {
         let (mut deep, mut shallow) = (small.room(channels), small.room(3));
         let (mut features, mut thumbnail) = (whole.room(channels), whole.room(3));
         for spans in self.layout.tiles() {
-            tile.cut(&input.data, frame, spans, 1, &mut picture);
+            tile.cut(input, frame, spans, 1, &mut picture);
             runtime::run(
                 &mut self.encode,
                 options,
@@ -173,7 +174,7 @@ impl Tiled {
 
         let (mut matte, mut paint) = (tile.room(1), tile.room(3));
         for spans in self.layout.tiles() {
-            tile.cut(&input.data, frame, spans, 1, &mut picture);
+            tile.cut(input, frame, spans, 1, &mut picture);
             small.cut(&context, whole, spans, scale, &mut deep);
             small.cut(&screen, whole, spans, scale, &mut shallow);
             runtime::run(

@@ -171,14 +171,14 @@ impl Frame<'_> {
             pixels(size(view.bounds())).saturating_mul(channels + 1)
         };
         let hint = self.guides.all().map(whole).max().unwrap_or(0);
-        // What goes into the network, and what comes out of it. To be steady it takes two plates at
+        // The plate's colours at its size, what goes into the network, and what comes out of it. To be steady it takes two plates at
         // this size, two planes that compare them and one of alpha, while nothing else is held.
         let seen = if self.settings.stabilise > 0.0 {
             3 + 3 + 2 + 1
         } else {
             0
         };
-        let network = network.map_or(0, |size| pixels(size).saturating_mul(4 + 4 + seen));
+        let network = network.map_or(0, |size| pixels(size).saturating_mul(3 + 4 + 4 + seen));
         let needed = planes
             .saturating_add(hint)
             .saturating_add(network)

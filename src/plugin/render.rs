@@ -4,6 +4,7 @@
 //! flight, under which the host is asked whether to stop and, in frames that take long, told how
 //! far they are; and every call into the host happens on the thread that the host rendered on.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
@@ -27,7 +28,7 @@ use crate::keyer::{
     OnFailure, Output, PixelScale, Planes, Plate, Pool, Predicted, Screen, ScreenPlate, Specks,
     Survey, Upsampling,
 };
-use crate::network::{Answer, Model, Request, Service};
+use crate::network::{self, Answer, Model, Request, Service};
 
 /// Scratch planes kept between frames, while there are frames: enough for one UHD frame in flight.
 pub(super) static SCRATCH: LazyLock<Pool> = LazyLock::new(|| {
@@ -558,34 +559,47 @@ impl Network {
         // Another picture is on its way: what was kept for the last one's sliders is better used
         // for this one.
         drop(ENLARGED.lock().take());
-        let (input, samples, screen, exchange, hint, asked) = service.install(|| {
+        let (survey, told) = service.install(|| {
             // In one pass: the plate is large, and lies in the host's memory.
-            let survey = frame.stages.time("read", || {
+            let mut survey = frame.stages.time("read", || {
                 let (rows, overview) = (frame.reader(), frame.looks_for_screen(true));
                 Survey::new(&rows, frame.encoding, &self.geometry, overview, &SCRATCH)
             })?;
-            let told = || frame.told(survey.overview, true);
+            let overview = survey.overview.take();
+            let told = || frame.told(overview, true);
             let told = frame.stages.time("hint", told)?;
-            // It was asked for, so that it is there.
-            let screen = told.screen.unwrap_or(Screen::Green);
-            let exchange = self.exchange(screen);
-            let normalisation = &self.model.normalisation;
-            let prepare = || survey.colours.input(&told.hint, exchange, normalisation);
-            let input = frame.stages.time("prepare", prepare)?;
-            let asked = told.asked()?.map(Arc::new);
-            Ok::<_, Error>((input, survey.samples, screen, exchange, told.words, asked))
+            Ok::<_, Error>((survey, told))
         })?;
+        // It was asked for, so that it is there.
+        let screen = told.screen.unwrap_or(Screen::Green);
+        let exchange = self.exchange(screen);
+        let normalisation = &self.model.normalisation;
+        let asked = service.install(|| told.asked())?.map(Arc::new);
+        let Survey {
+            colours, samples, ..
+        } = survey;
+        let seen = Seen {
+            prepared: service.install(|| {
+                colours
+                    .with_hint(&told.hint, exchange, normalisation)
+                    .map_err(Error::from)
+            })?,
+            stages: &frame.stages,
+            service,
+        };
         let request = Request {
             model: &self.model,
             device: frame.settings.device,
             precision: frame.settings.precision,
-            input: &input,
+            input: &seen,
             refiner_strength: frame.settings.refiner_strength,
         };
         let outcome = frame
             .stages
             .time("network", || service.predict(&request, patience))?;
-        SCRATCH.give(input.data);
+        drop(seen);
+        let hint = told.words;
+        drop(told.hint);
         let alpha = &outcome.prediction.alpha;
         let look = || Backing::of(&samples, alpha, &self.geometry);
         let backing = service.install(|| Ok::<_, Error>(frame.stages.time("backing", look)?))?;
@@ -605,6 +619,36 @@ impl Network {
             device,
             milliseconds: outcome.milliseconds,
         })
+    }
+}
+
+/// What the network is to see of a frame.
+struct Seen<'a> {
+    prepared: keyer::Prepared<'a, 'a>,
+    stages: &'a Stages,
+    service: &'a Service,
+}
+
+impl fmt::Debug for Seen<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seen")
+            .field("size", &self.prepared.size())
+            .finish_non_exhaustive()
+    }
+}
+
+impl network::Picture for Seen<'_> {
+    fn size(&self) -> keyer::Size {
+        self.prepared.size()
+    }
+
+    fn write(&self, to: &mut [f32]) -> network::Result<()> {
+        let prepared = &self.prepared;
+        let write = || {
+            prepared.write(to);
+            Ok::<_, network::Error>(())
+        };
+        self.stages.time("prepare", || self.service.install(write))
     }
 }
 

@@ -20,11 +20,15 @@ impl Stages {
         }
     }
 
-    /// Does `work` and remembers how long it took.
+    /// Does `work` and remembers how long it took, stages within it aside: a frame's stages follow
+    /// each other, so that what has ended meanwhile was within.
     pub(super) fn time<T>(&self, name: &'static str, work: impl FnOnce() -> T) -> T {
-        let before = Instant::now();
+        let (before, earlier) = (Instant::now(), self.ended.lock().len());
         let result = work();
-        self.ended.lock().push((name, before.elapsed()));
+        let whole = before.elapsed();
+        let mut ended = self.ended.lock();
+        let within: Duration = ended[earlier..].iter().map(|(_, time)| *time).sum();
+        ended.push((name, whole.saturating_sub(within)));
         result
     }
 }
@@ -52,6 +56,22 @@ impl fmt::Display for Stages {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stage_within_another_counts_once() {
+        let stages = Stages::start();
+        let sleep = |milliseconds| std::thread::sleep(Duration::from_millis(milliseconds));
+        stages.time("network", || {
+            stages.time("prepare", || sleep(30));
+            sleep(10);
+        });
+        let ended = stages.ended.lock();
+        let [("prepare", prepare), ("network", network)] = ended[..] else {
+            panic!("{ended:?}");
+        };
+        assert!(prepare >= Duration::from_millis(30) && network >= Duration::from_millis(10));
+        assert!(prepare + network <= stages.started.elapsed());
+    }
 
     #[test]
     fn stages_of_one_name_are_one() {

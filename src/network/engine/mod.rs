@@ -3,6 +3,7 @@
 mod build;
 mod stage;
 
+use std::borrow::Cow;
 use std::collections::TryReserveError;
 use std::ffi::CString;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use self::stage::Stage;
 use super::device::Device;
 use super::error::{Error, Result};
 use super::model::{Kind, Model, Own, Refiner};
+use super::picture::Picture;
 use super::probes::memory_was_short;
 use super::refined::Orders;
 use super::runtime::{self, Given, Runtime, Wanted};
@@ -24,7 +26,7 @@ use super::session::Key;
 use super::staging::Room as _;
 use super::worker::Worker;
 use super::{Control, POLL};
-use crate::keyer::{NetworkInput, Planes, Pool, Prediction, Size};
+use crate::keyer::{Planes, Pool, Prediction, Size};
 
 /// A session that is ready to run.
 #[derive(Debug)]
@@ -108,26 +110,39 @@ impl Engine {
 
     /// Runs the network and says how long that took, waiting aside.
     ///
-    /// The run happens in the session's own thread while this one asks `control` whether to go on.
-    /// The planes of the answer come from `pool`.
+    /// The picture is written before it is the session's turn, straight into the memory that a GPU
+    /// fetches it from where there is such memory. The run happens in the session's own thread while
+    /// this one asks `control` whether to go on. The planes of the answer come from `pool`.
     ///
     /// # Errors
     /// [`Error::Aborted`], [`Error::OutOfMemory`], [`Error::Run`], [`Error::NonFinite`],
-    /// [`Error::Internal`].
+    /// [`Error::Internal`], and those of the picture's writing.
     pub fn run(
         &self,
-        input: &NetworkInput,
+        input: &dyn Picture,
         refiner_strength: f32,
         pool: &Pool,
         control: &dyn Control,
     ) -> Result<(Prediction, Duration)> {
         let (width, height) = (self.key.width, self.key.height);
+        let failed = |error: ort::Error| failure(&self.model, &self.key, &error, false);
+        let staged = self.stage.as_ref().map(Stage::set);
+        let mut staged = staged.transpose().map_err(failed)?;
+        let here: Cow<'_, [f32]> = match (&mut staged, input.values()) {
+            (Some(set), _) => {
+                input.write(set.input.values_mut())?;
+                Cow::Borrowed(&[])
+            }
+            (None, Some(values)) => Cow::Borrowed(values),
+            (None, None) => {
+                let mut room = self.room(4, pool)?;
+                input.write(&mut room)?;
+                Cow::Owned(room)
+            }
+        };
         // The larger first, so that it gets the larger of what there is.
         let mut foreground = self.room(3, pool)?;
         let mut alpha = self.room(1, pool)?;
-        let failed = |error: ort::Error| failure(&self.model, &self.key, &error, false);
-        let staged = self.stage.as_ref().map(|stage| stage.fill(&input.data));
-        let mut staged = staged.transpose().map_err(failed)?;
         let mut guard = loop {
             super::check(control)?;
             if let Some(network) = self.network.try_lock_for(POLL) {
@@ -155,13 +170,14 @@ impl Engine {
                 [set.alpha.values_mut(), set.foreground.values_mut()],
                 Some([&mut alpha[..], &mut foreground[..]]),
             ),
-            None => (&input.data[..], [&mut alpha[..], &mut foreground[..]], None),
+            None => (&here[..], [&mut alpha[..], &mut foreground[..]], None),
         };
+        let size = Size::new(width, height);
         let work = || {
             let [alpha, foreground] = answers;
             let session = match network {
                 Network::Whole(session) => session,
-                Network::Tiled(tiled) => return tiled.run(keep, input, alpha, foreground),
+                Network::Tiled(tiled) => return tiled.run(keep, size, values, alpha, foreground),
                 Network::Unmixer(unmixer) => {
                     return unmixer
                         .run(values, &stopped, alpha, foreground)
@@ -173,7 +189,7 @@ impl Engine {
                         give_back,
                         stop: &stopped,
                     };
-                    return refined.run(&orders, input, refiner_strength, alpha, foreground);
+                    return refined.run(&orders, size, values, refiner_strength, alpha, foreground);
                 }
             };
             let shape = |channels| [1, channels, height as i64, width as i64];
@@ -214,6 +230,9 @@ impl Engine {
             _ => run(),
         };
         drop(guard);
+        if let Cow::Owned(room) = here {
+            pool.give(room);
+        }
         let ran = ran?;
         ran.map_err(failed)?;
         let finite = match (&self.stage, staged) {

@@ -48,13 +48,12 @@ impl Stage {
         }
     }
 
-    /// A set of memory with the picture in it.
+    /// A set of memory to write a picture into.
     ///
     /// # Errors
     /// What the runtime says.
-    pub(super) fn fill(&self, picture: &[f32]) -> ort::Result<Set<Pinned>> {
-        self.staging.fill(picture, |values| {
-            Pinned::new(&self.allocator.lock(), values)
-        })
+    pub(super) fn set(&self) -> ort::Result<Set<Pinned>> {
+        self.staging
+            .set(|values| Pinned::new(&self.allocator.lock(), values))
     }
 }
