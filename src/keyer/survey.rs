@@ -4,7 +4,9 @@
 //! what is done with it, decoding it may too, and planes of it would be the most that a frame
 //! needs. So it is read once, row by row, and each row goes to everything that wants it: the small
 //! copy in which the screen is looked for, the network's picture, and the samples of the screen's
-//! light. Bands of rows are worked on in parallel; at a band's ends some rows are read twice.
+//! light. Bands of rows are worked on in parallel. What the small copy's rows at a band's ends are
+//! made of is read twice: eight rows of a UHD plate at each cut, since a sum that two bands each had a
+//! part of would depend on where the cut is, in its last digits.
 
 use std::ops::Range;
 
@@ -138,8 +140,12 @@ fn bands<'a>(
 ) -> Vec<Band<'a>> {
     let threads = rayon::current_num_threads().max(1);
     let count = threads * (size.height / (LEAST * threads)).clamp(1, EACH);
-    let count = count.min(size.height);
-    let cut = |rows: usize, band: usize| rows * band / count;
+    // Cut where the coarsest picture has whole rows: each of its rows is made of many of the plate's,
+    // and a cut elsewhere would have both neighbours read most of them.
+    let heights = targets.iter().map(|target| target.resampler.height());
+    let coarsest = heights.min().unwrap_or(size.height).min(size.height);
+    let count = count.min(coarsest);
+    let cut = |rows: usize, band: usize| rows * (coarsest * band / count) / coarsest;
     let mut targets = targets;
     let mut samples = samples;
     (0..count)
@@ -200,9 +206,7 @@ impl Band<'_> {
             if encoding != held {
                 encoding.rows_to_linear(rgb.each_mut().map(Vec::as_mut_slice));
             }
-            for row in &mut rgb {
-                row.iter_mut().for_each(|value| *value = finite(*value));
-            }
+            let outside = rgb.each_mut().map(|row| settled(row)).contains(&true);
             let source = rgb.each_ref().map(Vec::as_slice);
             for (flow, rows) in &mut flows {
                 if rows.contains(&y) {
@@ -212,7 +216,7 @@ impl Band<'_> {
             if let Some(samples) = &mut self.samples
                 && self.own.contains(&y)
             {
-                beyond |= source.iter().any(|row| is_beyond(row));
+                beyond |= outside;
                 samples.take(y, source, held);
             }
         }
@@ -220,12 +224,24 @@ impl Band<'_> {
     }
 }
 
-/// Whether there is light below 0 or above 1. In sRGB these are what they are in linear light.
-fn is_beyond(row: &[f32]) -> bool {
-    row.chunks(64).any(|values| {
-        let outside = |any, value: &f32| any | (*value < 0.0) | (*value > 1.0);
-        values.iter().fold(false, outside)
-    })
+/// Makes the values of a row [`finite`] and says whether there is light below 0 or above 1 among
+/// them. In sRGB these are what they are in linear light. Most of most plates lies within, where
+/// nothing is to be done: that is seen at once.
+fn settled(row: &mut [f32]) -> bool {
+    let within = |values: &[f32]| {
+        let inside = |all, value: &f32| all & (*value >= 0.0) & (*value <= 1.0);
+        values.iter().fold(true, inside)
+    };
+    let mut beyond = false;
+    for values in row.chunks_mut(64) {
+        if within(values) {
+            continue;
+        }
+        values.iter_mut().for_each(|value| *value = finite(*value));
+        // Not all that was outside is beyond: what is no number is 0 now.
+        beyond |= !within(values);
+    }
+    beyond
 }
 
 #[cfg(test)]
@@ -235,6 +251,7 @@ mod tests {
     use super::super::backing::Backing;
     use super::super::geometry::{Fit, SizeRule};
     use super::super::plate::{Normalisation, prepare};
+    use super::super::resample::Kernel;
     use super::super::settings::{Resolution, Screen};
     use super::*;
 
@@ -263,6 +280,68 @@ mod tests {
             auto_long: 2048,
         };
         Geometry::new(size, size, &rule, resolution).unwrap()
+    }
+
+    #[test]
+    fn every_value_is_finite_then_and_light_beyond_is_seen_wherever_it_is() {
+        for (value, beyond) in [
+            (f32::NAN, false),
+            (f32::INFINITY, false),
+            (f32::NEG_INFINITY, false),
+            (0.0, false),
+            (-0.0, false),
+            (1.0, false),
+            (1.0 + f32::EPSILON, true),
+            (-f32::MIN_POSITIVE, true),
+            (1e9, true),
+        ] {
+            for place in [0, 63, 64, 99] {
+                let mut row: Vec<f32> = (0..100).map(|i| i as f32 / 99.0).collect();
+                row[place] = value;
+                let wanted: Vec<u32> = row.iter().map(|v| finite(*v).to_bits()).collect();
+                assert_eq!(settled(&mut row), beyond, "{value} at {place}");
+                assert_eq!(row.iter().map(|v| v.to_bits()).collect::<Vec<_>>(), wanted);
+            }
+        }
+    }
+
+    #[test]
+    fn bands_share_out_all_rows_and_read_few_of_them_twice() {
+        let size = Size::new(8, 2160);
+        let (seen, small) = (
+            Size::new(8, 2048),
+            Overview::resampler(Size::new(3840, 2160)),
+        );
+        let seen = Resampler::new(Kernel::Triangle, size, seen);
+        for threads in [1, 2, 16, 64] {
+            let threads = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            let mut pictures = [&seen, &small]
+                .map(|resampler| Planes::new(resampler.width(), resampler.height(), 3));
+            let targets = pictures.iter_mut().zip([&seen, &small]);
+            let targets = targets.map(|(picture, resampler)| Target::whole(resampler, picture));
+            let bands = threads.install(|| bands(size, targets.collect(), None));
+            let (mut own, mut rows, mut read) = (0, [0; 2], 0);
+            for band in &bands {
+                assert_eq!(band.own.start, own);
+                own = band.own.end;
+                for (part, rows) in band.parts.iter().zip(&mut rows) {
+                    assert_eq!(part.rows.start, *rows);
+                    *rows = part.rows.end;
+                }
+                let needed = || band.parts.iter().map(|part| &part.needed);
+                let first = needed().map(|rows| rows.start).min().unwrap();
+                read += needed().map(|rows| rows.end).max().unwrap() - first;
+            }
+            assert_eq!((own, rows), (2160, [2048, 270]));
+            assert!(
+                read <= 2160 + 9 * (bands.len() - 1),
+                "{read} in {}",
+                bands.len()
+            );
+        }
     }
 
     #[test]

@@ -73,8 +73,11 @@ impl<'a, const N: usize> Flow<'a, N> {
                 break;
             };
             let sums = &mut self.sums[row % slots * N * width..][..N * width];
-            for (sums, source) in sums.chunks_exact_mut(width).zip(source) {
-                add(sums, &source[..width], weights[tap], tap == 0);
+            // Lists of weights are filled up with zeros to one length.
+            if tap == 0 || weights[tap] != 0.0 {
+                for (sums, source) in sums.chunks_exact_mut(width).zip(source) {
+                    add(sums, &source[..width], weights[tap], tap == 0);
+                }
             }
             if tap + 1 < weights.len() {
                 continue;
