@@ -8,6 +8,7 @@ mod colour;
 mod describe;
 pub mod document;
 mod fetch;
+mod finish;
 mod frame;
 mod guides;
 mod instead;

@@ -5,18 +5,17 @@
 //! far they are; and every call into the host happens on the thread that the host rendered on.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use ofx::{Effect, Field, RectD, RectI, RenderArgs, Rendered, RowMut, Scale};
-use parking_lot::Mutex;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::background::BackgroundImage;
 use super::fetch::{self, Grid};
+use super::finish::{self, Finish};
 use super::frame::{self, Frame, Masks};
 use super::instead;
-use super::neighbours::{self, Around, Steady};
+use super::neighbours::{self, Around};
 use super::patience::Patience;
 use super::pictures::{Gap, Pictures};
 use super::stages::Stages;
@@ -24,50 +23,27 @@ use super::status::{self, Report};
 use super::{OUTPUT, SOURCE, Settings, region};
 use crate::error::{Error, Result};
 use crate::keyer::{
-    self, Backing, Bounds, Composition, Enlarged, Geometry, Guide, HintSource, Layers, Lease,
-    OnFailure, Output, PixelScale, Planes, Plate, Pool, Predicted, Screen, ScreenPlate, Specks,
-    Survey, Upsampling,
+    self, Backing, Bounds, Composition, Geometry, HintSource, Layers, Lease, OnFailure, Output,
+    PixelScale, Plate, Pool, Screen, ScreenPlate, Survey,
 };
 use crate::network::{self, Answer, Model, Request, Service};
 
 /// Scratch planes kept between frames, while there are frames: enough for one UHD frame in flight.
 pub(super) static SCRATCH: LazyLock<Pool> = LazyLock::new(|| {
     Service::global().at_rest(|| {
-        GUIDES.lock().clear();
+        finish::purge();
         neighbours::purge();
-        *ENLARGED.lock() = None;
-        *SPECKS.lock() = None;
         SCRATCH.purge();
         Service::global().cache().spare().purge();
     });
     Pool::new(512 << 20)
 });
 
-/// What was made of a prediction, by its key and the way it was brought to the plate's size.
-type Kept<T> = Mutex<Option<((u128, Upsampling), Arc<T>)>>;
-
-/// The last prediction that was brought to a larger plate's size, whole. Its planes are lent by
-/// [`SCRATCH`], where they would lie idle otherwise; a slider's next frame finds the picture in
-/// them.
-static ENLARGED: Kept<Enlarged<'static>> = Mutex::new(None);
-
-/// The islands and holes of the last prediction that was finished without being kept at the plate's
-/// size: because it has that size, or because little of it was wanted.
-static SPECKS: Kept<Specks> = Mutex::new(None);
-
-/// What plates told of the last predictions that were brought to their size by it, by the
-/// predictions' keys. Made anew in a moment; kept so that a slider's next frame need not.
-static GUIDES: Mutex<Vec<(u128, Arc<Guide>)>> = Mutex::new(Vec::new());
-/// So many: an A and a B.
-const KEPT_GUIDES: usize = 2;
-
 /// Gives back all memory that is not in use.
 pub(super) fn purge() {
     Service::global().purge();
-    GUIDES.lock().clear();
+    finish::purge();
     neighbours::purge();
-    *ENLARGED.lock() = None;
-    *SPECKS.lock() = None;
     SCRATCH.purge();
 }
 
@@ -239,127 +215,6 @@ enum Picture {
     Hint(Lease<'static>),
     /// The screen over the frame.
     Screen(ScreenPlate),
-}
-
-/// An answer, and what makes a key of it.
-struct Finish {
-    /// Under which the answer is kept.
-    key: u128,
-    answer: Arc<Answer>,
-    /// In place of the answer's alpha, where neighbours made it steady.
-    steady: Option<Steady>,
-    geometry: Geometry,
-    screen: Screen,
-}
-
-impl Finish {
-    /// Alpha at the network's size.
-    fn alpha(&self) -> &Planes {
-        let predicted = &self.answer.prediction.alpha;
-        self.steady
-            .as_ref()
-            .map_or(predicted, |steady| &steady.alpha)
-    }
-
-    /// Alpha and foreground at the network's size, and what is known of them.
-    fn predicted<'a>(&'a self, specks: &'a Specks) -> Predicted<'a> {
-        Predicted {
-            alpha: self.alpha(),
-            foreground: &self.answer.prediction.foreground,
-            specks: Some(specks),
-        }
-    }
-
-    /// Under which what is made of that is kept.
-    fn own(&self, frame: &Frame<'_>) -> (u128, Upsampling) {
-        let own = self.steady.as_ref().map_or(self.key, |steady| steady.key);
-        (own, frame.settings.upsampling)
-    }
-
-    /// What is known of its islands and holes.
-    fn specks(&self, frame: &Frame<'_>) -> Arc<Specks> {
-        let own = self.own(frame);
-        let mut kept = SPECKS.lock();
-        if let Some((known, specks)) = &*kept
-            && *known == own
-        {
-            return specks.clone();
-        }
-        let specks = Arc::new(Specks::of(self.answer.asked.clone()));
-        *kept = Some((own, specks.clone()));
-        specks
-    }
-
-    /// What the plate tells of this answer's alpha: kept, or found now; `None` where it is not
-    /// asked for.
-    fn guide(&self, frame: &Frame<'_>) -> Result<Option<Arc<Guide>>> {
-        if frame.settings.upsampling != Upsampling::Guided {
-            return Ok(None);
-        }
-        let (own, _) = self.own(frame);
-        let kept = GUIDES.lock().iter().find(|(key, _)| *key == own).cloned();
-        if let Some((_, guide)) = kept {
-            return Ok(Some(guide));
-        }
-        let plate = frame.plate()?;
-        let look = || Guide::new(&plate, frame.held(), self.alpha(), &self.geometry);
-        let guide = Arc::new(frame.stages.time("guide", look)?);
-        let mut guides = GUIDES.lock();
-        guides.insert(0, (own, guide.clone()));
-        let count = guides.len().min(KEPT_GUIDES);
-        let released = guides.split_off(count);
-        drop(guides);
-        drop(released);
-        Ok(Some(guide))
-    }
-}
-
-impl Finish {
-    /// The answer at the plate's size: kept, or made now if most of it is wanted, and then kept; its
-    /// foreground from the second time on that it is shown, since a shot that is played shows each
-    /// once. `None` where the answer has that size, or where only a part of it is wanted.
-    fn enlarged(
-        &self,
-        frame: &Frame<'_>,
-        plate: Plate<'_>,
-        wanted: &Range<usize>,
-        specks: &Specks,
-    ) -> Result<Option<Arc<Enlarged<'static>>>> {
-        if self.geometry.is_own_size() {
-            return Ok(None);
-        }
-        let key = self.own(frame);
-        let mut kept = ENLARGED.lock();
-        if let Some((known, enlarged)) = &*kept
-            && *known == key
-        {
-            let enlarged = enlarged.clone();
-            drop(kept);
-            if frame.settings.output.shows_foreground() && !enlarged.keeps_foreground() {
-                let foreground = &self.answer.prediction.foreground;
-                let keep = || enlarged.keep_foreground(foreground, &SCRATCH);
-                frame.stages.time("enlarge", keep)?;
-            }
-            return Ok(Some(enlarged));
-        }
-        if wanted.len() < self.geometry.plate.height / 2 {
-            return Ok(None);
-        }
-        // Before, so that the new one takes the old one's planes.
-        let old = kept.take();
-        drop(kept);
-        drop(old);
-        let (predicted, exchange) = (self.predicted(specks), self.answer.exchange);
-        let (way, plate) = (frame.settings.upsampling, Some(plate));
-        let make = || Enlarged::new(predicted, &self.geometry, exchange, way, plate, &SCRATCH);
-        let Some(enlarged) = frame.stages.time("enlarge", make)? else {
-            return Ok(None);
-        };
-        let enlarged = Arc::new(enlarged);
-        let old = ENLARGED.lock().replace((key, enlarged.clone()));
-        drop(old);
-        Ok(Some(enlarged))
-    }
 }
 
 impl Shown {
@@ -558,7 +413,7 @@ impl Network {
     ) -> Result<Answer> {
         // Another picture is on its way: what was kept for the last one's sliders is better used
         // for this one.
-        drop(ENLARGED.lock().take());
+        finish::forget_enlarged();
         let (survey, told) = service.install(|| {
             // In one pass: the plate is large, and lies in the host's memory.
             let mut survey = frame.stages.time("read", || {
