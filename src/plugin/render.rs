@@ -429,16 +429,15 @@ impl Network {
         let screen = told.screen.unwrap_or(Screen::Green);
         let exchange = self.exchange(screen);
         let normalisation = &self.model.normalisation;
-        let asked = service.install(|| told.asked())?.map(Arc::new);
         let Survey {
             colours, samples, ..
         } = survey;
+        let (asked, prepared) = service.install(|| {
+            let prepared = colours.with_hint(&told.hint, exchange, normalisation)?;
+            Ok::<_, Error>((told.asked()?.map(Arc::new), prepared))
+        })?;
         let seen = Seen {
-            prepared: service.install(|| {
-                colours
-                    .with_hint(&told.hint, exchange, normalisation)
-                    .map_err(Error::from)
-            })?,
+            prepared,
             stages: &frame.stages,
             service,
         };
