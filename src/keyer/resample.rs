@@ -357,8 +357,10 @@ impl Resampler {
         wanted: Range<usize>,
         out: [&mut [f32]; N],
     ) {
-        // The number of taps is known to the compiler where it is the one of every enlargement.
+        // The number of taps is known to the compiler where it is the one of every enlargement, or of
+        // a plate that is brought to about half its size.
         match self.x.taps {
+            HALF => self.across_taps(lanes, base, wanted, out, HALF),
             LANCZOS => self.across_taps(lanes, base, wanted, out, LANCZOS),
             taps => self.across_taps(lanes, base, wanted, out, taps),
         }
@@ -414,6 +416,8 @@ impl Resampler {
 
 /// Taps of a Lanczos kernel of order 4.
 const LANCZOS: usize = 8;
+/// Taps of a triangle for a reduction by up to 2, as from 3840 to 2048.
+const HALF: usize = 4;
 /// Rows of one plane that are made at once: as many as there are lanes.
 pub(super) const TOGETHER: usize = 4;
 
@@ -423,9 +427,8 @@ fn side_by_side<const N: usize>(rows: &[f32], lanes: &mut [[f32; 4]]) {
     let rows: [&[f32]; N] = [(); N].map(|()| rows.next().unwrap_or_default());
     let rows = rows.map(|row| &row[..lanes.len()]);
     for (x, lanes) in lanes.iter_mut().enumerate() {
-        for (lane, row) in lanes.iter_mut().zip(&rows) {
-            *lane = row[x];
-        }
+        // All of them are written, so that whole vectors are.
+        *lanes = std::array::from_fn(|lane| rows.get(lane).map_or(0.0, |row| row[x]));
     }
 }
 
