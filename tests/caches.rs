@@ -67,6 +67,39 @@ fn a_change_behind_the_network_does_not_run_it() {
 }
 
 #[test]
+fn a_foreground_that_was_not_shown_at_first_is_there_later() {
+    let library = load(
+        &common::bundle_with_test_models("later"),
+        HostOptions::strict(),
+    );
+    // The network sees it smaller.
+    let bounds = frame(700, 420);
+    let (plate, hint) = (plate(bounds, FLOAT), hint(bounds, FLOAT));
+    let node = instance(&library, Context::General, &plate, Some(&hint));
+    node.set_str("model", "pass").unwrap();
+    node.set_str("resolution", "512").unwrap();
+    let stages = || status(&node, "statusTime");
+    for output in ["processed", "foreground", "composite"] {
+        node.press("purgeCaches").unwrap();
+        let fresh = render(&node, output);
+        assert!(ran(&node));
+        node.press("purgeCaches").unwrap();
+        render(&node, "matte");
+        assert!(ran(&node));
+        render(&node, "matte");
+        assert!(!stages().contains("enlarge"), "{}", stages());
+        // Made at the plate's size then, and kept.
+        for enlarges in [true, false] {
+            let later = render(&node, output);
+            assert!(!ran(&node), "{output} is made of what the network said");
+            assert_eq!(stages().contains("enlarge"), enlarges, "{}", stages());
+            assert_eq!(difference(&fresh, &later), 0.0, "{output}");
+        }
+    }
+    library.assert_clean();
+}
+
+#[test]
 fn what_a_model_does_not_see_does_not_run_it() {
     let library = load(
         &common::bundle_with_test_models("unseen"),
