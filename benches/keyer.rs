@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use corridorkey::keyer::colour::srgb::{self, Negative};
 use corridorkey::keyer::despeckle::{CleanUp, Mask};
 use corridorkey::keyer::{
-    Backing, Composition, Detail, Encoding, FinishSettings, Fit, Geometry, HintChannel, Key,
-    Layers, Light, Look, MatteShape, Normalisation, Output, Overview, PixelScale, Planes, Plate,
-    Pool, Prediction, Resolution, Screen, Size, SizeRule, detect, finish, finish_with,
-    hint_from_clip, hint_from_screen, prepare,
+    Backing, Composition, Detail, Encoding, Enlarged, FinishSettings, Fit, Geometry, HintChannel,
+    Key, Layers, Light, Look, MatteShape, Normalisation, Output, Overview, PixelScale, Planes,
+    Plate, Pool, Prediction, Resolution, Screen, Size, SizeRule, Upsampling, detect, finish,
+    finish_with, hint_from_clip, hint_from_screen, prepare,
 };
 
 #[path = "keyer/plain.rs"]
@@ -275,20 +275,12 @@ fn frame(size: Size) {
     ] {
         let geometry = geometry(size, &model, resolution);
         let (_, prediction) = picture(geometry.network);
-        let settings = FinishSettings {
-            despeckle: None,
-            ..FinishSettings::default()
-        };
         let time = measure(|| {
-            let key = finish(
-                &prediction,
-                &geometry,
-                Screen::Green,
-                &settings,
-                0..size.height,
-                &pool,
-            );
-            black_box(key.unwrap());
+            let lanczos = Upsampling::Lanczos;
+            let kept = Enlarged::new(&prediction, &geometry, Screen::Green, lanczos, None, &pool);
+            let kept = kept.unwrap().unwrap();
+            kept.keep_foreground(&prediction.foreground, &pool).unwrap();
+            black_box(kept);
         });
         let plain = plain_of(&mut || {
             black_box(plain::lanczos(&small, SMALL));
