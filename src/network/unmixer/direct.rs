@@ -39,8 +39,7 @@ impl Direct {
     }
 
     /// The convolution for one row.
-    #[inline(always)]
-    pub(super) fn row<S: Simd>(&self, simd: S, step: Step<'_, '_>) {
+    pub(super) fn row(&self, step: Step<'_, '_>) {
         let mut terms: [&[f32]; SIDE] = [&[]; SIDE];
         // Rows begin with the pixel beside the picture.
         let skipped = (1 - self.above()) * self.inputs;
@@ -61,7 +60,7 @@ impl Direct {
             answer: step.answer,
             clip: step.clip,
         };
-        product.run(simd);
+        product.work();
     }
 }
 
@@ -88,9 +87,9 @@ pub(super) struct Convolve<'a, 'b> {
     pub(super) clip: bool,
 }
 
-impl Work for Convolve<'_, '_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+impl Convolve<'_, '_> {
+    /// Works it out.
+    pub(super) fn work(self) {
         let layer = self.layer;
         let width = self.given.width / layer.stride;
         let outputs = layer.outputs();
@@ -110,7 +109,7 @@ impl Work for Convolve<'_, '_> {
                 add: false,
                 clip: self.clip,
             };
-            layer.row(simd, step);
+            layer.row(step);
         }
     }
 }
@@ -176,12 +175,12 @@ impl Work for Settled<'_, '_> {
                 add: false,
                 clip: true,
             };
-            layer.row(simd, step);
+            layer.row(step);
         }
     }
 }
 
-/// Rows that are enlarged, linearly, by a whole number: what a row of the larger picture is.
+/// A picture that is enlarged, linearly, by a whole number.
 #[derive(Clone, Copy)]
 pub(super) struct Enlarge<'a> {
     pub(super) given: Rows<'a>,
@@ -189,32 +188,38 @@ pub(super) struct Enlarge<'a> {
 }
 
 impl Enlarge<'_> {
-    /// Numbers of room that it needs.
-    pub(super) fn room(&self) -> usize {
+    /// Numbers of room that a row needs.
+    fn room(&self) -> usize {
         (self.given.width + 2) * self.given.channels
     }
+}
 
-    /// Makes the row, pixel by pixel, or adds it to what is there.
+/// A row of the larger picture.
+pub(super) struct Enlarged<'a, 'b> {
+    pub(super) picture: Enlarge<'a>,
+    pub(super) row: usize,
+    /// Pixel by pixel.
+    pub(super) answer: &'b mut [f32],
+    /// It is added to what is there.
+    pub(super) add: bool,
+    /// As many numbers as the smaller picture's row.
+    pub(super) room: &'b mut [f32],
+}
+
+impl Work for Enlarged<'_, '_> {
     #[inline(always)]
-    pub(super) fn row<S: Simd>(
-        &self,
-        simd: S,
-        row: usize,
-        answer: &mut [f32],
-        add: bool,
-        room: &mut [f32],
-    ) {
-        let Self { given, factor } = *self;
+    fn run<S: Simd>(self, simd: S) {
+        let Enlarge { given, factor } = self.picture;
         let channels = given.channels;
-        let (above, below, share) = between(row, factor, given.height);
-        let room = &mut room[..self.room()];
+        let (above, below, share) = between(self.row, factor, given.height);
+        let room = &mut self.room[..self.picture.room()];
         let (above, below, share) = (given.row(above), given.row(below), simd.splat(share));
         for at in (channels..room.len() - channels).step_by(LANES) {
             let above = simd.load(block(above, at));
             let more = simd.sub(simd.load(block(below, at)), above);
             simd.store(simd.fma(more, share, above), block_mut(room, at));
         }
-        for (column, answer) in answer.chunks_exact_mut(channels).enumerate() {
+        for (column, answer) in self.answer.chunks_exact_mut(channels).enumerate() {
             let (left, right, share) = between(column, factor, given.width);
             let share = simd.splat(share);
             for cb in (0..channels).step_by(LANES) {
@@ -222,7 +227,7 @@ impl Enlarge<'_> {
                 let right = simd.load(block(room, (right + 1) * channels + cb));
                 let mut value = simd.fma(simd.sub(right, left), share, left);
                 let answer = block_mut(answer, cb);
-                if add {
+                if self.add {
                     value = simd.add(value, simd.load(answer));
                 }
                 simd.store(value, answer);

@@ -1,10 +1,9 @@
 //! Sums of what several layers give, row by row.
 
-use super::direct::{Direct, Enlarge, Step};
+use super::direct::{Direct, Enlarge, Enlarged, Step};
 use super::layers::{HEAD, PAINT};
 use super::light::{Small, cut};
 use super::map::Rows;
-use crate::network::simd::{Simd, Work};
 
 /// A convolution of 4 × 4 with a stride of 2, of rows that were made for it.
 pub(super) struct Strided<'a, 'b> {
@@ -17,9 +16,7 @@ pub(super) struct Strided<'a, 'b> {
 
 impl Strided<'_, '_> {
     /// The answer for one of the rows.
-    #[inline(always)]
-    fn row<S: Simd>(
-        simd: S,
+    fn row(
         (layer, seen): (&Direct, &[f32]),
         width: usize,
         index: usize,
@@ -34,25 +31,18 @@ impl Strided<'_, '_> {
             add,
             clip: true,
         };
-        layer.row(simd, step);
+        layer.row(step);
     }
 }
 
-impl Work for Strided<'_, '_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+impl Strided<'_, '_> {
+    /// Works it out.
+    pub(super) fn work(self) {
         let channels = self.layer.outputs();
         let stride = (self.width / 2 + 2) * channels;
         for (index, answer) in self.answer.chunks_exact_mut(stride).enumerate() {
             let answer = &mut answer[channels..stride - channels];
-            Self::row(
-                simd,
-                (self.layer, self.seen),
-                self.width,
-                index,
-                answer,
-                false,
-            );
+            Self::row((self.layer, self.seen), self.width, index, answer, false);
         }
     }
 }
@@ -67,23 +57,28 @@ pub(super) struct Merged<'a, 'b> {
     pub(super) room: &'b mut [f32],
 }
 
-impl Work for Merged<'_, '_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+impl Merged<'_, '_> {
+    /// Works it out.
+    pub(super) fn work(self) {
         let channels = self.skip.outputs();
         let stride = (2 * self.coarse.given.width + 2) * channels;
         let mut room = self.room;
         let answer = cut(&mut room, stride - 2 * channels);
         for (index, fine) in self.fine.chunks_exact_mut(stride).enumerate() {
-            self.coarse
-                .row(simd, self.first + index, answer, false, room);
+            self.skip.matrix.level().run(Enlarged {
+                picture: self.coarse,
+                row: self.first + index,
+                answer,
+                add: false,
+                room,
+            });
             let step = Step {
                 seen: &[fine],
                 answer,
                 add: true,
                 clip: true,
             };
-            self.skip.row(simd, step);
+            self.skip.row(step);
             fine[channels..stride - channels].copy_from_slice(answer);
         }
     }
@@ -98,9 +93,9 @@ pub(super) struct Hue<'a, 'b> {
     pub(super) room: &'b mut [f32],
 }
 
-impl Work for Hue<'_, '_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+impl Hue<'_, '_> {
+    /// Works it out.
+    pub(super) fn work(self) {
         let Small {
             planes,
             width,
@@ -126,7 +121,7 @@ impl Work for Hue<'_, '_> {
                 add: false,
                 clip: false,
             };
-            self.layer.row(simd, step);
+            self.layer.row(step);
         }
     }
 }
@@ -142,24 +137,31 @@ pub(super) struct Mixed<'a, 'b> {
     pub(super) room: &'b mut [f32],
 }
 
-impl Work for Mixed<'_, '_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+impl Mixed<'_, '_> {
+    /// Works it out.
+    pub(super) fn work(self) {
         let (fine, features) = self.fine;
         let stride = (features.width + 2) * HEAD;
         for (index, answer) in self.answer.chunks_exact_mut(stride).enumerate() {
             let row = self.first + index;
             let answer = &mut answer[HEAD..stride - HEAD];
-            self.deep.row(simd, row, answer, false, self.room);
-            self.hue.row(simd, row, answer, true, self.room);
+            for (picture, add) in [(self.deep, false), (self.hue, true)] {
+                fine.matrix.level().run(Enlarged {
+                    picture,
+                    row,
+                    answer,
+                    add,
+                    room: self.room,
+                });
+            }
             let step = Step {
                 seen: &[features.row(row)],
                 answer,
                 add: true,
                 clip: false,
             };
-            fine.row(simd, step);
-            Strided::row(simd, self.full, 2 * features.width, index, answer, true);
+            fine.row(step);
+            Strided::row(self.full, 2 * features.width, index, answer, true);
         }
     }
 }
@@ -172,9 +174,9 @@ pub(super) struct Painted<'a, 'b> {
     pub(super) answer: &'b mut [f32],
 }
 
-impl Work for Painted<'_, '_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
+impl Painted<'_, '_> {
+    /// Works it out.
+    pub(super) fn work(self) {
         let (deep, features) = self.deep;
         let stride = (features.width + 2) * PAINT;
         for (index, answer) in self.answer.chunks_exact_mut(stride).enumerate() {
@@ -185,8 +187,8 @@ impl Work for Painted<'_, '_> {
                 add: false,
                 clip: false,
             };
-            deep.row(simd, step);
-            Strided::row(simd, self.full, 2 * features.width, index, answer, true);
+            deep.row(step);
+            Strided::row(self.full, 2 * features.width, index, answer, true);
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::network::simd::{LANES, Level, Simd, Work};
 /// the sums of, then the next ones.
 #[derive(Debug)]
 pub(super) struct Matrix {
+    level: Level,
     numbers: Numbers,
     terms: usize,
     run: usize,
@@ -73,6 +74,7 @@ impl Matrix {
             first += group * LANES;
         }
         Ok(Self {
+            level,
             numbers,
             terms,
             run,
@@ -83,6 +85,11 @@ impl Matrix {
     /// Bytes that it takes.
     pub(super) fn bytes(&self) -> usize {
         size_of_val(self.numbers.get())
+    }
+
+    /// Of the processor for which its numbers lie as they do.
+    pub(super) fn level(&self) -> Level {
+        self.level
     }
 
     /// Numbers of a term.
@@ -119,9 +126,15 @@ pub(super) struct Product<'a, 'b> {
 }
 
 impl Product<'_, '_> {
-    /// Works them out.
+    /// Works them out. This is called and not inlined, wherever it is wanted: it is long.
+    pub(super) fn work(self) {
+        self.matrix.level.run(self);
+    }
+}
+
+impl Work for Product<'_, '_> {
     #[inline(always)]
-    pub(super) fn run<S: Simd>(mut self, simd: S) {
+    fn run<S: Simd>(mut self, simd: S) {
         let (mut first, mut begin) = (0, 0);
         let each = self.matrix.terms * self.matrix.run;
         for &group in &self.matrix.groups {
@@ -141,7 +154,9 @@ impl Product<'_, '_> {
             begin += each * group;
         }
     }
+}
 
+impl Product<'_, '_> {
     /// The answers of `C` blocks from `first` on, whose weights begin at block `begin`.
     #[inline(always)]
     fn group<S: Simd, const N: usize, const C: usize>(

@@ -171,6 +171,10 @@ fn rows_of(level: usize) -> usize {
     (ROWS >> level).max(2)
 }
 
+/// What is done to a piece of many: its index or its first row, the numbers to fill, and room to work
+/// in. It is not a type parameter, since sharing out work is a lot of code for each.
+type Piecework<'a> = dyn Fn(usize, &mut [f32], &mut [f32]) + Sync + 'a;
+
 /// One frame's work.
 struct Frame<'a> {
     layers: &'a Layers,
@@ -182,16 +186,17 @@ struct Frame<'a> {
 impl Frame<'_> {
     /// Has all threads fill rows, so many at a time. `work` is told the first of them, has the rows to
     /// fill, each with the pixel before and the one behind, and room to work in.
-    fn each(
-        &self,
-        part: Part<'_>,
-        rows: usize,
-        work: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
-    ) {
-        let tasks = part.numbers.par_chunks_mut(rows * part.stride).enumerate();
-        tasks.for_each(|(index, answer)| {
-            self.in_room(|room| work(part.first + index * rows, answer, room));
+    fn each(&self, part: Part<'_>, rows: usize, work: &Piecework<'_>) {
+        let first = part.first;
+        self.pieces(part.numbers, rows * part.stride, &|index, answer, room| {
+            work(first + index * rows, answer, room);
         });
+    }
+
+    /// Has all threads fill pieces of so many numbers.
+    fn pieces(&self, numbers: &mut [f32], each: usize, work: &Piecework<'_>) {
+        let pieces = numbers.par_chunks_mut(each).enumerate();
+        pieces.for_each(|(index, answer)| self.in_room(|room| work(index, answer, room)));
     }
 
     /// Works in the thread's room unless nobody wants the answer any more.
@@ -205,7 +210,7 @@ impl Frame<'_> {
     }
 
     fn square(&self, layer: &Square, given: Rows<'_>, answer: Part<'_>, add: bool, clip: bool) {
-        self.each(answer, layer.rows(given.width), |first, answer, room| {
+        self.each(answer, layer.rows(given.width), &|first, answer, room| {
             self.layers.level.run(Squares {
                 layer,
                 given,
@@ -225,14 +230,15 @@ impl Frame<'_> {
     }
 
     fn direct(&self, layer: &Direct, given: Rows<'_>, answer: Part<'_>, rows: usize, clip: bool) {
-        self.each(answer, rows, |first, answer, _| {
-            self.layers.level.run(Convolve {
+        self.each(answer, rows, &|first, answer, _| {
+            Convolve {
                 layer,
                 given,
                 first,
                 answer,
                 clip,
-            });
+            }
+            .work();
         });
     }
 
@@ -250,14 +256,15 @@ impl Frame<'_> {
             given: narrow.rows(),
             factor: 2,
         };
-        self.each(fine.all(), 4, |first, fine, room| {
-            self.layers.level.run(Merged {
+        self.each(fine.all(), 4, &|first, fine, room| {
+            Merged {
                 coarse,
                 skip: &layer.skip,
                 first,
                 fine,
                 room,
-            });
+            }
+            .work();
         });
         self.residual(&layer.refine, fine, between);
     }
@@ -269,7 +276,7 @@ impl Frame<'_> {
         let height = maps.fine.height();
         for band in bands(height) {
             maps.stem.hold(wider(&band, 1, height));
-            self.each(maps.stem.all(), ROWS, |first, answer, room| {
+            self.each(maps.stem.all(), ROWS, &|first, answer, room| {
                 let rows = answer.len() / ((self.input.width / 2 + 2) * WIDTHS[0]);
                 let seen = &mut room[..(2 * rows + 2) * (self.input.width + 2) * 6];
                 level.run(Plates {
@@ -277,12 +284,13 @@ impl Frame<'_> {
                     first: (2 * first).wrapping_sub(1),
                     answer: seen,
                 });
-                level.run(Strided {
+                Strided {
                     layer: &layers.stem,
                     seen,
                     width: self.input.width,
                     answer,
-                });
+                }
+                .work();
             });
             let fine = maps.fine.part(band);
             self.square(&layers.level1, maps.stem.rows(), fine, false, true);
@@ -292,20 +300,16 @@ impl Frame<'_> {
         self.direct(&layers.down2, maps.fine.rows(), x2.all(), 4, true);
         self.residual(&layers.level2, x2, between2);
         self.deeper(0, x2, x3, between3);
-        let (width, pixels) = (self.input.width / SCALE, maps.thumbnail.len() / 3);
-        let (red, others) = maps.thumbnail.split_at_mut(pixels);
-        let (green, blue) = others.split_at_mut(pixels);
-        let [red, green, blue] = [red, green, blue].map(|plane| plane.par_chunks_exact_mut(width));
-        let rows = red.zip(green).zip(blue).enumerate();
-        rows.for_each(|(row, ((red, green), blue))| {
-            screen::thumbnail(self.input, row, [red, green, blue]);
+        let (width, height) = (self.input.width / SCALE, self.input.height / SCALE);
+        self.pieces(&mut maps.thumbnail, width, &|index, answer, _| {
+            screen::thumbnail(self.input, index / height, index % height, answer);
         });
     }
 
     /// From one level to the next.
     fn deeper(&self, index: usize, fine: &Map, coarse: &mut Map, between: &mut Map) {
         let layer = &self.layers.deeper[index];
-        self.each(coarse.all(), rows_of(index + 1), |first, answer, room| {
+        self.each(coarse.all(), rows_of(index + 1), &|first, answer, room| {
             self.layers.level.run(Settled {
                 settle: &layer.settle,
                 layer: &layer.down,
@@ -394,14 +398,15 @@ impl Frame<'_> {
             width,
             height,
         };
-        self.each(maps.hue.all(), ROWS, |first, answer, room| {
-            self.layers.level.run(Hue {
+        self.each(maps.hue.all(), ROWS, &|first, answer, room| {
+            Hue {
                 layer: &layers.matte_screen,
                 colour: small(&screen.colour),
                 first,
                 answer,
                 room,
-            });
+            }
+            .work();
         });
         let height = maps.fine.height();
         for band in bands(height) {
@@ -425,7 +430,7 @@ impl Frame<'_> {
             ..
         } = maps;
         mixed.hold(wider(band, REACH, height));
-        self.each(mixed.all(), ROWS, |first, answer, mut room| {
+        self.each(mixed.all(), ROWS, &|first, answer, mut room| {
             let rows = answer.len() / ((self.input.width / 2 + 2) * HEAD);
             let seen = cut(&mut room, (2 * rows + 2) * (self.input.width + 2) * 5);
             level.run(Keys {
@@ -435,7 +440,7 @@ impl Frame<'_> {
                 answer: seen,
                 room,
             });
-            level.run(Mixed {
+            Mixed {
                 deep: Enlarge {
                     given: deep.rows(),
                     factor: 2,
@@ -449,7 +454,8 @@ impl Frame<'_> {
                 first,
                 answer,
                 room,
-            });
+            }
+            .work();
         });
         feature.hold(wider(band, 4, height));
         self.square(&layers.matte_mix, mixed.rows(), feature.all(), false, true);
@@ -459,8 +465,7 @@ impl Frame<'_> {
         let rows = wider(band, 3, height);
         let pair = 2 * self.input.width;
         let alpha = &mut alpha[rows.start * pair..rows.end * pair];
-        let tasks = alpha.par_chunks_exact_mut(pair).enumerate();
-        tasks.for_each(|(index, alpha)| {
+        self.pieces(alpha, pair, &|index, alpha, _| {
             level.run(Mattes {
                 logits,
                 row: rows.start + index,
@@ -488,7 +493,7 @@ impl Frame<'_> {
             ..
         } = maps;
         painted.hold(wider(band, 2, height));
-        self.each(painted.all(), ROWS, |first, answer, mut room| {
+        self.each(painted.all(), ROWS, &|first, answer, mut room| {
             let rows = answer.len() / ((self.input.width / 2 + 2) * PAINT);
             let seen = cut(&mut room, (2 * rows + 2) * (self.input.width + 2) * 7);
             level.run(Solved {
@@ -499,12 +504,13 @@ impl Frame<'_> {
                 answer: seen,
                 room,
             });
-            level.run(Painted {
+            Painted {
                 deep: (&layers.paint_deep, feature.rows()),
                 full: (&layers.paint_full, seen),
                 first,
                 answer,
-            });
+            }
+            .work();
         });
         paint.hold(wider(band, 1, height));
         self.square(&layers.paint, painted.rows(), paint.all(), false, false);

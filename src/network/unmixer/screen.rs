@@ -133,20 +133,18 @@ impl Planes {
     }
 }
 
-/// The plate, encoded, at an eighth of the size: a row of each plane.
-pub(super) fn thumbnail(input: Input<'_>, row: usize, answer: [&mut [f32]; 3]) {
-    for (channel, answer) in answer.into_iter().enumerate() {
-        answer.fill(0.0);
-        for y in 0..SCALE {
-            let plate = input.row(row * SCALE + y)[channel];
-            for (sum, values) in answer.iter_mut().zip(plate.as_chunks::<SCALE>().0) {
-                *sum += values.iter().sum::<f32>();
-            }
+/// The plate, encoded, at an eighth of the size: a row of one of its planes.
+pub(super) fn thumbnail(input: Input<'_>, channel: usize, row: usize, answer: &mut [f32]) {
+    answer.fill(0.0);
+    for y in 0..SCALE {
+        let plate = input.row(row * SCALE + y)[channel];
+        for (sum, values) in answer.iter_mut().zip(plate.as_chunks::<SCALE>().0) {
+            *sum += values.iter().sum::<f32>();
         }
-        let pixels = (SCALE * SCALE) as f32;
-        for mean in answer {
-            *mean = *mean / pixels * STD[channel] + MEAN[channel];
-        }
+    }
+    let pixels = (SCALE * SCALE) as f32;
+    for mean in answer {
+        *mean = *mean / pixels * STD[channel] + MEAN[channel];
     }
 }
 

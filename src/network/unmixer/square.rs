@@ -132,7 +132,7 @@ impl Work for Squares<'_, '_> {
                     answer,
                     clip: false,
                 };
-                product.run(simd);
+                product.work();
             }
             for (from, index) in batch.clone().enumerate() {
                 let tile = tile(index);

@@ -181,13 +181,14 @@ fn convolutions_with_a_stride_are_what_they_are() {
             }
             let size = [width / stride, height / stride];
             let mut answer = Map::new(size, outputs, size[1]).unwrap();
-            level.run(Convolve {
+            Convolve {
                 layer: &layer,
                 given: given.rows(),
                 first: 0,
                 answer: answer.all().numbers,
                 clip: false,
-            });
+            }
+            .work();
             let far = farthest(&values(&answer), &expected);
             assert!(far < 3e-5, "{level:?}, case {index}: {far}");
         }
