@@ -130,7 +130,7 @@ impl Build<'_> {
         }
         if self.linking == Linking::Studio {
             cargo.args(["--config", "profile.release.strip=\"symbols\""]);
-            remap_paths(&mut cargo, self.workspace);
+            set_flags(&mut cargo, self.workspace);
         }
         if self.quiet {
             process::capture(cargo.arg("--quiet"), BUILD_ADVICE)?;
@@ -140,8 +140,9 @@ impl Build<'_> {
     }
 }
 
-/// Keeps this machine's folders out of shipped binaries (panic messages carry source paths).
-fn remap_paths(cargo: &mut Command, workspace: &Workspace) {
+/// Keeps this machine's folders out of shipped binaries (panic messages carry source paths), and the
+/// binaries small.
+fn set_flags(cargo: &mut Command, workspace: &Workspace) {
     let mut flags: Vec<String> = std::env::var("CARGO_ENCODED_RUSTFLAGS")
         .map(|flags| flags.split('\u{1f}').map(str::to_owned).collect())
         .or_else(|_| {
@@ -156,6 +157,9 @@ fn remap_paths(cargo: &mut Command, workspace: &Workspace) {
     }
     let root = workspace.root().display();
     flags.push(format!("--remap-path-prefix={root}=corridorkey"));
+    // Functions are copied into their callers up to a third of the usual size, or the bundle would
+    // outgrow its limit. What has to be inlined for speed says so itself.
+    flags.push("-Cllvm-args=--inline-threshold=75".into());
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
 }
 
