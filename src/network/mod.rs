@@ -23,6 +23,7 @@
 mod aligned;
 pub mod cache;
 pub mod checksum;
+mod crew;
 pub mod device;
 pub mod engine;
 pub mod error;

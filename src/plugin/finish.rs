@@ -116,9 +116,7 @@ impl Finish {
         drop(released);
         Ok(Some(guide))
     }
-}
 
-impl Finish {
     /// The answer at the plate's size: kept, or made now if most of it is wanted, and then kept; its
     /// foreground from the second time on that it is shown, since a shot that is played shows each
     /// once. `None` where the answer has that size, or where only a part of it is wanted.

@@ -41,7 +41,8 @@ pub use self::maps::bytes;
 use self::screen::Screen;
 use self::square::{Square, Squares};
 use crate::network::aligned::Numbers;
-use crate::network::error::{Error, Result};
+use crate::network::crew::crew;
+use crate::network::error::Result;
 
 /// Both sides of a picture are multiples of this.
 pub const MULTIPLE: usize = 32;
@@ -75,26 +76,10 @@ impl Unmixer {
     /// For pictures of `width` × `height`, multiples of [`MULTIPLE`], on so many threads of its own.
     ///
     /// # Errors
-    /// [`Error::Thread`]; [`Error::Internal`] for another size.
+    /// [`Error::Thread`](crate::network::Error::Thread);
+    /// [`Error::Internal`](crate::network::Error::Internal) for another size.
     pub fn new(layers: Layers, width: usize, height: usize, threads: usize) -> Result<Self> {
-        let internal = |reason: String| Error::Internal {
-            what: "preparing the network",
-            reason,
-        };
-        let whole = |side: usize| side > 0 && side.is_multiple_of(MULTIPLE);
-        if !whole(width) || !whole(height) {
-            return Err(internal(format!(
-                "{width} x {height} are no multiples of {MULTIPLE}"
-            )));
-        }
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.max(1))
-            .thread_name(|index| format!("corridorkey-network-{index}"))
-            .build()
-            .map_err(|error| Error::Thread {
-                what: "no threads could be started for the network",
-                reason: error.to_string(),
-            })?;
+        let pool = crew([width, height], MULTIPLE, threads)?;
         Ok(Self {
             width,
             height,

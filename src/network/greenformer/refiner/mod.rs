@@ -27,13 +27,14 @@ use parking_lot::Mutex;
 use rayon::prelude::*;
 
 use self::ends::{ANSWERS, First, Last, Seen};
-use self::layers::{Layer, Layers, Role, internal, pixels};
+use self::layers::{Layer, Layers, Role, pixels};
 use self::picture::{Change, Map, Pixel, Pixels, Rows, Sums};
 use self::winograd::{Batch, TILE};
 use super::graph::refiner::GAIN;
 use super::tensors::DILATIONS;
 use super::weights::WeightsFile;
-use crate::network::error::{Error, Result};
+use crate::network::crew::crew;
+use crate::network::error::Result;
 use crate::network::simd::Level;
 
 /// Rows that are worked before the next begin. Fewer would need less memory, and have the threads
@@ -83,7 +84,8 @@ impl Refiner {
     /// [`MULTIPLE`](super::graph::MULTIPLE), on so many threads of its own.
     ///
     /// # Errors
-    /// Those of [`WeightsFile::values`]; [`Error::Thread`]; [`Error::Internal`] for another size.
+    /// Those of [`WeightsFile::values`]; [`Error::Thread`](crate::network::Error::Thread);
+    /// [`Error::Internal`](crate::network::Error::Internal) for another size.
     pub fn new(weights: &WeightsFile, width: usize, height: usize, threads: usize) -> Result<Self> {
         let values = |name: &str| weights.values(name);
         Self::at_level(&values, [width, height], threads, Level::best())
@@ -95,20 +97,7 @@ impl Refiner {
         threads: usize,
         level: Level,
     ) -> Result<Self> {
-        let whole = |side: usize| side > 0 && side.is_multiple_of(MULTIPLE);
-        if !whole(width) || !whole(height) {
-            return Err(internal(format!(
-                "{width} x {height} are no multiples of {MULTIPLE}"
-            )));
-        }
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.max(1))
-            .thread_name(|index| format!("corridorkey-refiner-{index}"))
-            .build()
-            .map_err(|error| Error::Thread {
-                what: "no threads could be started for the refiner",
-                reason: error.to_string(),
-            })?;
+        let pool = crew([width, height], MULTIPLE, threads)?;
         let room = |_| Ok(Mutex::new(pixels(winograd::room(BATCH / TILE))?));
         let rooms = (0..pool.current_num_threads()).map(room);
         Ok(Self {
