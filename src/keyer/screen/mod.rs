@@ -404,6 +404,8 @@ fn blurred(planes: &Planes, radius: usize) -> Planes {
     let mut turned = Planes::new(height, width, 1);
     let along = |planes: &mut Planes, length: usize| {
         let rows = planes.data_mut().par_chunks_exact_mut(length);
+        // Of a small map a row is less work than handing it over.
+        let rows = rows.with_min_len((CHUNK / length).max(1));
         rows.for_each_init(Vec::new, |line, row| {
             for _ in 0..3 {
                 line.clear();

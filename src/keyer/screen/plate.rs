@@ -184,34 +184,44 @@ impl Cells {
     }
 
     /// The surface of second order through the cells; what is far off it loses its weight.
+    ///
+    /// By one thread: the cells are so few that waking others takes longer.
     fn surface(&mut self) -> [[f64; TERMS]; 3] {
-        let whole = self.weights.clone();
-        let terms: Vec<[f64; TERMS]> = (0..whole.len()).map(|cell| self.terms(cell)).collect();
+        let mut seen: Vec<Seen> = (0..self.weights.len())
+            .filter(|cell| self.weights[*cell] > 0.0)
+            .map(|cell| {
+                Seen::new(
+                    self.terms(cell),
+                    pixel(&self.colours, cell),
+                    self.weights[cell],
+                )
+            })
+            .collect();
+        let mut off = vec![0.0_f32; seen.len()];
+        let mut ranked = off.clone();
         let mut surface = [[0.0; TERMS]; 3];
         for _ in 0..5 {
-            surface = self.least_squares(&terms);
-            let mut off = vec![0.0; whole.len()];
-            let one = |(cell, off): (usize, &mut f32)| {
-                let fitted = at(&surface, &terms[cell]);
-                let seen = pixel(&self.colours, cell);
-                *off = (0..3).fold(0.0_f32, |most, c| most.max((fitted[c] - seen[c]).abs()));
-            };
-            let cells = off.par_iter_mut().enumerate();
-            cells.with_min_len(CELLS).for_each(one);
-            let mut known: Vec<f32> = off
-                .iter()
-                .zip(&whole)
-                .filter(|(_, weight)| **weight > 0.0)
-                .map(|(off, _)| *off)
-                .collect();
-            let middle = known.len() / 2;
-            let median = *known.select_nth_unstable_by(middle, f32::total_cmp).1;
+            surface = least_squares(&seen);
+            for (off, cell) in off.iter_mut().zip(&seen) {
+                let (terms, colour) = (cell.terms(), cell.colour());
+                let fitted = at(&surface, terms);
+                *off = (0..3).fold(0.0, |most: f32, c| {
+                    most.max((fitted[c] - colour[c] as f32).abs())
+                });
+            }
+            ranked.copy_from_slice(&off);
+            let middle = ranked.len() / 2;
+            let median = *ranked.select_nth_unstable_by(middle, f32::total_cmp).1;
             // Tukey's weights: nothing counts beyond six times the median deviation.
             let limit = (6.0 * median).max(0.02);
-            for ((weight, whole), off) in self.weights.iter_mut().zip(&whole).zip(&off) {
+            for (cell, off) in seen.iter_mut().zip(&off) {
                 let part = (1.0 - (off / limit).powi(2)).max(0.0);
-                *weight = whole * part * part;
+                cell.weight = cell.whole * part * part;
             }
+        }
+        let weights = self.weights.iter_mut().filter(|weight| **weight > 0.0);
+        for (weight, cell) in weights.zip(&seen) {
+            *weight = cell.weight;
         }
         surface
     }
@@ -248,47 +258,71 @@ impl Cells {
         let v = place(cell / self.size.width, self.size.height);
         [1.0, u, v, u * u - 1.0 / 3.0, u * v, v * v - 1.0 / 3.0]
     }
+}
 
-    /// The surface that is nearest to the cells, for each channel; `terms` are those of each cell.
-    fn least_squares(&self, terms: &[[f64; TERMS]]) -> [[f64; TERMS]; 3] {
-        // What the three have in common, and their right sides in the last columns.
-        // Each of its rows is summed up by itself, from the first cell to the last.
-        let mut matrix = [[0.0; TERMS + 3]; TERMS];
-        let seen = || {
-            let cells = self.weights.iter().enumerate().filter(|(_, w)| **w > 0.0);
-            cells.map(|(cell, weight)| (cell, f64::from(*weight)))
-        };
-        matrix.par_iter_mut().enumerate().for_each(|(term, row)| {
-            for (cell, weight) in seen() {
-                let terms = &terms[cell];
-                let values = pixel(&self.colours, cell).map(f64::from);
-                let weighted = weight * terms[term];
-                for (sum, b) in row.iter_mut().zip(terms.iter().chain(&values)) {
-                    *sum += weighted * b;
-                }
-            }
-        });
-        let total: f64 = seen().fold(0.0, |total, (_, weight)| total + weight);
-        // A little resistance to slopes, and more to bends, keeps a corner of screen from making a
-        // steep surface of its noise.
-        for (term, row) in matrix.iter_mut().enumerate() {
-            row[term] += total * [1e-9, 1e-4, 1e-4, 1e-3, 1e-3, 1e-3][term] + 1e-12;
+/// A cell in which the screen was seen.
+struct Seen {
+    /// Its terms, its colour (sRGB-encoded), and a 0 that makes them even.
+    values: [f64; TERMS + 4],
+    /// The part of it that is screen.
+    whole: f32,
+    /// How much it counts.
+    weight: f32,
+}
+
+impl Seen {
+    fn new(terms: [f64; TERMS], colour: [f32; 3], weight: f32) -> Self {
+        let mut values = [0.0; TERMS + 4];
+        values[..TERMS].copy_from_slice(&terms);
+        values[TERMS..TERMS + 3].copy_from_slice(&colour.map(f64::from));
+        Self {
+            values,
+            whole: weight,
+            weight,
         }
-        [0, 1, 2].map(|channel| {
-            let of_channel = |row: &[f64; TERMS + 3]| {
-                let mut out = [row[TERMS + channel]; TERMS + 1];
-                out[..TERMS].copy_from_slice(&row[..TERMS]);
-                out
-            };
-            solved(matrix.each_ref().map(of_channel))
-        })
     }
+
+    fn terms(&self) -> &[f64; TERMS] {
+        self.values.first_chunk().unwrap_or(&[0.0; TERMS])
+    }
+
+    fn colour(&self) -> &[f64] {
+        &self.values[TERMS..]
+    }
+}
+
+/// The surface that is nearest to the cells, for each channel.
+fn least_squares(seen: &[Seen]) -> [[f64; TERMS]; 3] {
+    // What the three have in common, and their right sides in the last columns.
+    let mut matrix = [[0.0; TERMS + 4]; TERMS];
+    let mut total = 0.0;
+    for cell in seen.iter().filter(|cell| cell.weight > 0.0) {
+        let weight = f64::from(cell.weight);
+        total += weight;
+        for (term, row) in matrix.iter_mut().enumerate() {
+            let weighted = weight * cell.values[term];
+            for (sum, value) in row.iter_mut().zip(&cell.values) {
+                *sum += weighted * value;
+            }
+        }
+    }
+    // A little resistance to slopes, and more to bends, keeps a corner of screen from making a
+    // steep surface of its noise.
+    for (term, row) in matrix.iter_mut().enumerate() {
+        row[term] += total * [1e-9, 1e-4, 1e-4, 1e-3, 1e-3, 1e-3][term] + 1e-12;
+    }
+    [0, 1, 2].map(|channel| {
+        let of_channel = |row: &[f64; TERMS + 4]| {
+            let mut out = [row[TERMS + channel]; TERMS + 1];
+            out[..TERMS].copy_from_slice(&row[..TERMS]);
+            out
+        };
+        solved(matrix.each_ref().map(of_channel))
+    })
 }
 
 /// Terms of the surface.
 const TERMS: usize = 6;
-/// Cells that one task works on, at least.
-const CELLS: usize = 512;
 
 /// The surface's colour in a cell of these terms.
 fn at(surface: &[[f64; TERMS]; 3], terms: &[f64; TERMS]) -> [f32; 3] {
