@@ -3,8 +3,9 @@
 //! A GPU fetches and delivers at full speed only what the system never moves. Such memory is dear to
 //! get, so that it is kept with the session, a set for each frame that is worked on at the same
 //! time. A picture is written where the GPU fetches it. That and emptying a set goes on outside the
-//! session's turn: while one frame is in the network, another is on its way in or out. Where the answers are to go, fresh memory is made
-//! ready while the network runs, since the system takes longer to give it than copying takes.
+//! session's turn: while one frame is in the network, another is on its way in or out. Where the answers
+//! are to stay, memory is taken and made ready while the network runs: getting tens of megabytes from
+//! the system takes longer than filling them.
 
 use parking_lot::Mutex;
 use rayon::prelude::*;
@@ -80,6 +81,11 @@ impl<M: Room> Staging<M> {
         spare.map_or_else(|| Self::new_set(self.pixels, room), Ok)
     }
 
+    /// Keeps a set for the next frame.
+    pub(super) fn keep(&self, set: Set<M>) {
+        self.spare.lock().push(set);
+    }
+
     /// Copies the answers out and keeps the set for the next frame. Says of each whether all of its
     /// values are numbers.
     pub(super) fn empty(
@@ -103,20 +109,24 @@ impl<M: Room> Staging<M> {
                 .chain(foreground)
                 .reduce(|| [true; 2], |a, b| [a[0] && b[0], a[1] && b[1]])
         });
-        self.spare.lock().push(set);
+        self.keep(set);
         finite
     }
 
-    /// Does `work` on the calling thread, and meanwhile has the system give the memory of `rooms`,
-    /// whose values are lost: memory that is fresh is only given when it is first written to, page
-    /// by page, and that would be while the answers are copied out.
-    pub(super) fn meanwhile<T>(&self, rooms: [&mut [f32]; 2], work: impl FnOnce() -> T) -> T {
+    /// Does `work` on the calling thread, and `other` meanwhile on one of those that copy.
+    pub(super) fn meanwhile<T>(&self, other: impl FnOnce() + Send, work: impl FnOnce() -> T) -> T {
         self.pool.in_place_scope(|scope| {
-            for piece in rooms.into_iter().flat_map(|room| room.chunks_mut(PIECE)) {
-                scope.spawn(move |_| piece.chunks_mut(PAGE).for_each(|page| page[0] = 0.0));
-            }
+            scope.spawn(|_| other());
             work()
         })
+    }
+
+    /// Has the system give the memory of `room`, whose values are lost: memory that is fresh is only
+    /// given when it is first written to, page by page.
+    pub(super) fn touch(&self, room: &mut [f32]) {
+        let pieces = room.par_chunks_mut(PIECE);
+        let touch = |piece: &mut [f32]| piece.chunks_mut(PAGE).for_each(|page| page[0] = 0.0);
+        self.pool.install(|| pieces.for_each(touch));
     }
 }
 
@@ -179,9 +189,15 @@ mod tests {
         let staging = Staging::new(8, 2, |values| Ok(vec![0.0; values])).unwrap();
         let (mut alpha, mut foreground) = (vec![7.0; PIECE + 3], vec![7.0; 2 * PAGE + 1]);
         let caller = std::thread::current().id();
-        let rooms = [&mut alpha[..], &mut foreground[..]];
-        let worked = staging.meanwhile(rooms, || std::thread::current().id());
+        let mut other = caller;
+        let ready = || {
+            other = std::thread::current().id();
+            staging.touch(&mut alpha);
+            staging.touch(&mut foreground);
+        };
+        let worked = staging.meanwhile(ready, || std::thread::current().id());
         assert_eq!(worked, caller);
+        assert_ne!(other, caller);
         for room in [&alpha, &foreground] {
             let mut pages = room.chunks(PAGE);
             assert!(pages.all(|page| page[0] == 0.0 && page[1..].iter().all(|v| *v == 7.0)));

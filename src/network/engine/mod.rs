@@ -21,9 +21,9 @@ use super::model::{Kind, Model, Own, Refiner};
 use super::picture::Picture;
 use super::probes::memory_was_short;
 use super::refined::Orders;
-use super::runtime::{self, Given, Runtime, Wanted};
+use super::runtime::{self, Given, Pinned, Runtime, Wanted};
 use super::session::Key;
-use super::staging::Room as _;
+use super::staging::{Room as _, Set, Staging};
 use super::worker::Worker;
 use super::{Control, POLL};
 use crate::keyer::{Planes, Pool, Prediction, Size};
@@ -126,23 +126,15 @@ impl Engine {
     ) -> Result<(Prediction, Duration)> {
         let (width, height) = (self.key.width, self.key.height);
         let failed = |error: ort::Error| failure(&self.model, &self.key, &error, false);
-        let staged = self.stage.as_ref().map(Stage::set);
-        let mut staged = staged.transpose().map_err(failed)?;
-        let here: Cow<'_, [f32]> = match (&mut staged, input.values()) {
-            (Some(set), _) => {
+        let mut places = match &self.stage {
+            Some(stage) => {
+                let mut set = stage.set().map_err(failed)?;
                 input.write(set.input.values_mut())?;
-                Cow::Borrowed(&[])
+                Places::Staged(&stage.staging, set)
             }
-            (None, Some(values)) => Cow::Borrowed(values),
-            (None, None) => {
-                let mut room = self.room(4, pool)?;
-                input.write(&mut room)?;
-                Cow::Owned(room)
-            }
+            None => Places::Here(self.given(input, pool)?, self.rooms(pool)?),
         };
-        // The larger first, so that it gets the larger of what there is.
-        let mut foreground = self.room(3, pool)?;
-        let mut alpha = self.room(1, pool)?;
+        let written = Instant::now();
         let mut guard = loop {
             super::check(control)?;
             if let Some(network) = self.network.try_lock_for(POLL) {
@@ -163,14 +155,18 @@ impl Engine {
                 }
             }
         };
-        // Where the network answers and, if that is not where the answers are to stay, there.
-        let (values, answers, rooms) = match &mut staged {
-            Some(set) => (
+        let staging = match &places {
+            Places::Staged(staging, _) => Some(*staging),
+            Places::Here(..) => None,
+        };
+        let (values, answers) = match &mut places {
+            Places::Staged(_, set) => (
                 set.input.values(),
                 [set.alpha.values_mut(), set.foreground.values_mut()],
-                Some([&mut alpha[..], &mut foreground[..]]),
             ),
-            None => (&here[..], [&mut alpha[..], &mut foreground[..]], None),
+            Places::Here(input, [alpha, foreground]) => {
+                (&**input, [&mut alpha[..], &mut foreground[..]])
+            }
         };
         let size = Size::new(width, height);
         let work = || {
@@ -225,20 +221,51 @@ impl Engine {
             let ran = self.worker.run(control, stop, work);
             (ran, begun.elapsed())
         };
-        let (ran, took) = match (&self.stage, rooms) {
-            (Some(stage), Some(rooms)) => stage.staging.meanwhile(rooms, run),
-            _ => run(),
+        // Where the answers are to stay, if that is not where the network answers.
+        let mut rooms = None;
+        let (ran, took) = match staging {
+            Some(staging) => {
+                let make = || {
+                    let mut made = self.rooms(pool);
+                    made.iter_mut()
+                        .flatten()
+                        .for_each(|room| staging.touch(room));
+                    rooms = Some(made);
+                };
+                staging.meanwhile(make, run)
+            }
+            None => run(),
         };
         drop(guard);
-        if let Cow::Owned(room) = here {
-            pool.give(room);
+        if let Err(error) = ran.and_then(|ran| ran.map_err(failed)) {
+            // What the GPU may still be doing with the set it does before the next frame's.
+            if let Places::Staged(staging, set) = places {
+                staging.keep(set);
+            }
+            return Err(error);
         }
-        let ran = ran?;
-        ran.map_err(failed)?;
-        let finite = match (&self.stage, staged) {
-            (Some(stage), Some(set)) => stage.staging.empty(set, &mut alpha, &mut foreground),
-            _ => [all_finite(&alpha), all_finite(&foreground)],
+        let answered = Instant::now();
+        let (alpha, foreground, finite) = match places {
+            Places::Here(input, [alpha, foreground]) => {
+                if let Cow::Owned(room) = input {
+                    pool.give(room);
+                }
+                let finite = [all_finite(&alpha), all_finite(&foreground)];
+                (alpha, foreground, finite)
+            }
+            Places::Staged(staging, set) => {
+                let [mut alpha, mut foreground] = rooms.unwrap_or_else(|| self.rooms(pool))?;
+                let finite = staging.empty(set, &mut alpha, &mut foreground);
+                (alpha, foreground, finite)
+            }
         };
+        log::debug!(
+            "{} at {width} x {height}: waited {:.1} ms, ran {:.1}, answers taken in {:.1}",
+            self.model.id,
+            (begun - written).as_secs_f64() * 1e3,
+            took.as_secs_f64() * 1e3,
+            answered.elapsed().as_secs_f64() * 1e3,
+        );
         let names = [&self.model.alpha, &self.model.foreground];
         for (finite, name) in finite.into_iter().zip(names) {
             if !finite {
@@ -268,7 +295,24 @@ impl Engine {
         ))
     }
 
-    /// Room for an output of so many planes, all of which is to be written. Where it is fresh, its
+    /// The picture's values: as they lie, or written into memory from `pool`.
+    fn given<'a>(&self, input: &'a dyn Picture, pool: &Pool) -> Result<Cow<'a, [f32]>> {
+        if let Some(values) = input.values() {
+            return Ok(Cow::Borrowed(values));
+        }
+        let mut room = self.room(4, pool)?;
+        input.write(&mut room)?;
+        Ok(Cow::Owned(room))
+    }
+
+    /// Room for alpha and foreground.
+    fn rooms(&self, pool: &Pool) -> Result<[Vec<f32>; 2]> {
+        // The larger first, so that it gets the larger of what there is.
+        let foreground = self.room(3, pool)?;
+        Ok([self.room(1, pool)?, foreground])
+    }
+
+    /// Room for so many planes, all of which is to be written. Where it is fresh, its
     /// pages are not touched before.
     fn room(&self, planes: usize, pool: &Pool) -> Result<Vec<f32>> {
         let (width, height) = (self.key.width, self.key.height);
@@ -282,6 +326,14 @@ impl Engine {
                 half: None,
             })
     }
+}
+
+/// Where the network finds its picture and puts its answers.
+enum Places<'a> {
+    /// In memory that a GPU reads and writes by itself.
+    Staged(&'a Staging<Pinned>, Set<Pinned>),
+    /// In any memory: the picture, and alpha and foreground where they stay.
+    Here(Cow<'a, [f32]>, [Vec<f32>; 2]),
 }
 
 /// How the runtime is told to run; with the second the session also gives back the memory that it
