@@ -91,6 +91,61 @@ fn the_network_is_timed_and_compared() {
 }
 
 #[test]
+fn whole_frames_are_timed_from_memory_to_memory() {
+    let desk = Desk::new();
+    let path = bundle().to_str().unwrap();
+    let start = [
+        "benchmark",
+        "--plugin",
+        path,
+        "--device",
+        "cpu",
+        "--runs",
+        "2",
+    ];
+    let run = |more: &[&str]| desk.run(&[&start[..], more].concat());
+    let both = [
+        "--plate",
+        "200x100",
+        "--output",
+        "processed,matte",
+        "--json",
+    ];
+    let told = run(&both).well().json().remove(0);
+    // The network is timed at the size that it sees such a plate at.
+    assert_eq!(
+        told["measured"][0]["network"],
+        serde_json::json!([224, 128])
+    );
+    let network = told["measured"][0]["median_ms"].as_f64().unwrap();
+    for (frame, output) in [(0, "processed"), (1, "matte")] {
+        let frame = &told["frames"][frame];
+        assert_eq!(frame["output"], output);
+        assert_eq!(frame["plate"], serde_json::json!([200, 100]));
+        let number = |name: &str| frame[name].as_f64().unwrap();
+        assert!((number("of_network") * network / number("median_ms") - 1.0).abs() < 1e-6);
+        // Each frame had the network run for it, and both frames are in the sum.
+        assert!(number("least_ms") > 0.2 * network, "{frame}");
+        assert!(
+            number("one_at_a_time_ms") >= 2.0 * number("least_ms"),
+            "{frame}"
+        );
+        assert!(number("two_at_a_time_ms") > 0.0, "{frame}");
+    }
+    let text = run(&["--plate", "200x100"]).well().out;
+    assert!(
+        text.contains("whole frames of 200 x 100, processed: "),
+        "{text}"
+    );
+    for wrong in [
+        &["--output", "matte"][..],
+        &["--plate", "9x9", "--size", "64x64"],
+    ] {
+        assert_eq!(run(wrong).code, 2);
+    }
+}
+
+#[test]
 fn the_plug_ins_own_network_is_timed_beside_its_graph() {
     let desk = Desk::new();
     let path = bundle().to_str().unwrap();

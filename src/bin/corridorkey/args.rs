@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use corridorkey::keyer::Size;
+use corridorkey::keyer::{Output, Resolution, Size};
 use corridorkey::network::greenformer::import::{DEFAULT_ID, check_id};
 use corridorkey::network::{DeviceChoice, PrecisionChoice};
 
@@ -261,6 +261,20 @@ pub(crate) struct BenchmarkArguments {
     /// many times [default: what a 1920x1080 plate is seen at].
     #[arg(long, value_name = "WxH", value_parser = size)]
     pub(crate) size: Vec<Size>,
+
+    /// Also render whole frames of floats of this size through the plug-in, from memory to memory,
+    /// alone and two at a time, and stop one in the middle; the network is timed at the size that
+    /// it sees such a plate at.
+    #[arg(long, value_name = "WxH", value_parser = size, conflicts_with = "size")]
+    pub(crate) plate: Option<Size>,
+
+    /// The resolution at which the network sees the plate: auto, 512, 1024, 1536, 2048 or full.
+    #[arg(long, value_name = "RESOLUTION", value_parser = benchmark::resolution, conflicts_with = "size")]
+    pub(crate) resolution: Option<Resolution>,
+
+    /// The outputs in which frames are rendered, as of `key` [default: processed].
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = benchmark::output, requires = "plate")]
+    pub(crate) output: Vec<Output>,
 
     /// Where the network runs: auto, cuda, coreml or cpu.
     #[arg(long, default_value = "auto", value_parser = benchmark::device)]

@@ -1,15 +1,15 @@
 //! `corridorkey benchmark`: how long the network takes on this machine, and whether a device gives
 //! the numbers that another one gives, or the plug-in's own network those of its graph.
 //!
-//! Only the network is timed, from tensors in memory to tensors in memory; `key --json` tells the
-//! stages of whole frames.
+//! The network is timed from tensors in memory to tensors in memory, and on demand whole frames beside
+//! it, see [`whole`]; `key --json` tells the stages of each frame.
 
 use std::fmt::Write;
 use std::time::Instant;
 
 use corridorkey::error::{Error, Result};
 use corridorkey::keyer::{
-    Geometry, NetworkInput, Normalisation, Planes, Prediction, Resolution, Size,
+    Geometry, NetworkInput, Normalisation, Output, Planes, Prediction, Resolution, Size,
 };
 use corridorkey::network::model::Own;
 use corridorkey::network::{
@@ -20,19 +20,22 @@ use serde_json::{Value, json};
 use crate::args::BenchmarkArguments;
 use crate::effect::find_bundle;
 use crate::report::{print_json, print_text};
+use crate::scene::Scene;
+use crate::whole;
 
 /// The plate whose usual size is measured when no size is asked for.
 const PLATE: Size = Size::new(1920, 1080);
 
 /// Runs the command.
 pub(crate) fn run(arguments: &BenchmarkArguments) -> Result<u8> {
-    if let Ok(bundle) = find_bundle(arguments.plugin.as_deref()) {
-        network::set_module_path(bundle.binary);
+    let bundle = find_bundle(arguments.plugin.as_deref());
+    if let Ok(bundle) = &bundle {
+        network::set_module_path(bundle.binary.clone());
     }
     let service = Service::global();
     let model = service.models().find(&arguments.model)?;
     let mut measured = Vec::new();
-    for size in sizes(&model, &arguments.size)? {
+    for size in sizes(&model, arguments)? {
         let input = picture(size);
         let found = measure(service, &model, &input, arguments)?;
         if !arguments.json {
@@ -40,8 +43,19 @@ pub(crate) fn run(arguments: &BenchmarkArguments) -> Result<u8> {
         }
         measured.push(found);
     }
+    let mut frames = Vec::new();
+    if let (Some(plate), [found, ..]) = (arguments.plate, &measured[..]) {
+        let network = median(&found.runs);
+        for found in whole::measure(&bundle?, arguments, plate)? {
+            if !arguments.json {
+                print_text(&found.line(network));
+            }
+            frames.push(found.json(network));
+        }
+    }
     if arguments.json {
         print_json(&json!({
+            "frames": frames,
             "model": model.full_id(),
             "sha256": model.sha256,
             "threads": service.options().network_threads(),
@@ -139,16 +153,18 @@ impl Measured {
     }
 }
 
-/// The sizes that are asked for, raised to what the model takes; or that of the usual plate.
-fn sizes(model: &Model, asked: &[Size]) -> Result<Vec<Size>> {
+/// The sizes that are asked for, raised to what the model takes; or the one that a plate is seen at.
+fn sizes(model: &Model, arguments: &BenchmarkArguments) -> Result<Vec<Size>> {
     let rule = &model.size_rule;
-    if asked.is_empty() {
-        let geometry = Geometry::new(PLATE, PLATE, rule, Resolution::Auto)?;
+    if arguments.size.is_empty() {
+        let plate = arguments.plate.unwrap_or(PLATE);
+        let resolution = arguments.resolution.unwrap_or(Resolution::Auto);
+        let geometry = Geometry::new(plate, plate, rule, resolution)?;
         return Ok(vec![geometry.network]);
     }
     let side = |pixels: usize| pixels.max(rule.min).next_multiple_of(rule.multiple);
     let raised = |size: &Size| Size::new(side(size.width), side(size.height));
-    Ok(asked.iter().map(raised).collect())
+    Ok(arguments.size.iter().map(raised).collect())
 }
 
 fn measure(
@@ -277,57 +293,27 @@ fn line(model: &Model, found: &Measured) -> String {
     text
 }
 
-/// A plate such as networks are made for, the same on every machine: a green screen whose light
-/// falls off, before it a striped ball with a soft edge, grain over both, and the ball as the hint.
-/// What is far from any plate would measure how a network errs on it rather than how a device does.
+/// The drawn plate and its hint as the network sees them.
 fn picture(size: Size) -> NetworkInput {
-    const SCREEN: [f32; 3] = [0.22, 0.66, 0.28];
-    const STRIPES: [[f32; 3]; 2] = [[0.72, 0.35, 0.28], [0.16, 0.17, 0.35]];
+    let scene = Scene { size };
     let Size { width, height } = size;
     let (mean, std) = (Normalisation::IMAGENET.mean, Normalisation::IMAGENET.std);
-    let radius = height.min(width) as f32 / 3.0;
-    let soft = (radius / 12.0).max(1.0);
-    // How far a pixel lies inside the ball.
-    let inside = |x: usize, y: usize| {
-        let (dx, dy) = (
-            x as f32 - width as f32 / 2.0,
-            y as f32 - height as f32 / 2.0,
-        );
-        radius - dx.hypot(dy)
-    };
-    let mut data = Vec::with_capacity(4 * width * height);
-    for channel in 0..3 {
-        for y in 0..height {
-            data.extend((0..width).map(|x| {
-                let light = 1.0 - 0.3 * x as f32 / width as f32 - 0.2 * y as f32 / height as f32;
-                let stripe = STRIPES[(x * 40 / width + y * 24 / height) % 2][channel];
-                let cover = (inside(x, y) / soft + 0.5).clamp(0.0, 1.0);
-                let seen = stripe * cover + SCREEN[channel] * light * (1.0 - cover);
-                let value = seen + 0.02 * grain(x, y, channel);
-                (value - mean[channel]) / std[channel]
-            }));
+    let mut data = vec![0.0; 4 * width * height];
+    let mut planes = data.chunks_exact_mut(width * height);
+    let [red, green, blue, hint] = [(); 4].map(|()| planes.next().unwrap_or_default());
+    for (at, hint) in hint.iter_mut().enumerate() {
+        let (x, y) = (at % width, at / width);
+        *hint = scene.hint(x, y);
+        let colour = scene.colour(x, y);
+        for (channel, plane) in [&mut *red, &mut *green, &mut *blue].into_iter().enumerate() {
+            plane[at] = (colour[channel] - mean[channel]) / std[channel];
         }
-    }
-    for y in 0..height {
-        data.extend((0..width).map(|x| (inside(x, y) - soft).clamp(0.0, 1.0)));
     }
     NetworkInput {
         height,
         width,
         data,
     }
-}
-
-/// Noise from -1 to 1 that depends on the place alone: a few rounds of multiply and shift.
-fn grain(x: usize, y: usize, channel: usize) -> f32 {
-    let mut bits = (x as u32)
-        .wrapping_mul(0x9e37_79b1)
-        .wrapping_add((y as u32).wrapping_mul(0x85eb_ca6b))
-        .wrapping_add((channel as u32).wrapping_mul(0xc2b2_ae35));
-    for _ in 0..2 {
-        bits = (bits ^ (bits >> 15)).wrapping_mul(0x2c1b_3c6d);
-    }
-    f32::from((bits >> 16) as u16) / 32767.5 - 1.0
 }
 
 /// Reads a device as the environment's variables are read.
@@ -340,6 +326,16 @@ pub(crate) fn device(text: &str) -> std::result::Result<DeviceChoice, String> {
 pub(crate) fn precision(text: &str) -> std::result::Result<PrecisionChoice, String> {
     PrecisionChoice::from_id(text)
         .map_err(|_| format!("`{text}` is no precision: write auto, fp16 or fp32"))
+}
+
+/// Reads a resolution by its name in the panel.
+pub(crate) fn resolution(text: &str) -> std::result::Result<Resolution, String> {
+    Resolution::from_id(text).map_err(|error| error.to_string())
+}
+
+/// Reads an output by its name in the panel.
+pub(crate) fn output(text: &str) -> std::result::Result<Output, String> {
+    Output::from_id(text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -27,8 +27,10 @@ mod picture;
 mod plan;
 mod png_file;
 mod report;
+mod scene;
 mod session;
 mod sheet;
+mod whole;
 
 use std::process::ExitCode;
 
