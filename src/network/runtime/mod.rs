@@ -249,6 +249,9 @@ impl Runtime {
                     // fp32 means fp32, on every machine alike. The same setting decides for fp16
                     // whether convolutions may use tensor cores at all.
                     .with_tf32(convolutions != Convolutions::Exact)
+                    // Sums and their normalisation by one operator, with mean and variance in 32
+                    // bits: in 16, its default, tokens lose their finer differences.
+                    .with_skip_layer_norm_strict_mode(convolutions == Convolutions::ChannelsLast)
                     // Turning pictures round for every convolution takes longer than convolving.
                     .with_prefer_nhwc(convolutions == Convolutions::ChannelsLast)
                     // Else a convolution's bias is a pass of its own over the picture. With

@@ -10,7 +10,7 @@
 
 use super::builder::{Builder, MICROSOFT, Set, Value};
 use super::{Size, channel_blocks, embedding};
-use crate::network::device::{Device, Precision};
+use crate::network::device::Device;
 use crate::network::error::Result;
 use crate::network::greenformer::tensors::{self, Block, HEAD, LEVELS, WIDTH};
 
@@ -350,30 +350,22 @@ fn layer_norm(
 ) -> Result<(Value, Value)> {
     let weight = b.weight(&format!("{name}.weight"), &[channels])?;
     let shift = b.weight(&format!("{name}.bias"), &[channels])?;
-    let set = [("epsilon", Set::Float(EPSILON))];
-    let normalise = |b: &mut Builder<'_>, sum: &Value| {
-        let set = [("axis", Set::Int(-1)), ("epsilon", Set::Float(EPSILON))];
-        b.node("LayerNormalization", &[sum, &weight, &shift], &set)
-    };
     if b.device() == Device::CoreMl {
         let sum = b.add(x, y);
-        let normal = normalise(b, &sum);
+        let set = [("axis", Set::Int(-1)), ("epsilon", Set::Float(EPSILON))];
+        let normal = b.node("LayerNormalization", &[&sum, &weight, &shift], &set);
         return Ok((sum, normal));
     }
     // On a processor the runtime's operator for both is four times as quick as ONNX's for one, and
-    // with CUDA it takes the bias along.
+    // with CUDA it takes the bias along. In 16 bits the runtime is told there to compute it in 32.
+    let set = [("epsilon", Set::Float(EPSILON))];
     const NAME: &str = "SkipLayerNormalization";
     let terms = match bias {
         // The bias is added to the first: not to the larger one, whose rounding every block adds to.
         Some(bias) => vec![y, x, &weight, &shift, bias],
         None => vec![x, y, &weight, &shift],
     };
-    let (sum, mut normal) = b.sum_and_result(MICROSOFT, NAME, &terms, &set);
-    if b.device() == Device::Cuda && b.precision() == Precision::Fp16 {
-        // There it takes mean and variance in 16 bits, and loses the tokens' finer differences.
-        normal = normalise(b, &sum);
-    }
-    Ok((sum, normal))
+    Ok(b.sum_and_result(MICROSOFT, NAME, &terms, &set))
 }
 
 /// `[tokens, input]` → `[tokens, output]`, and the bias where it is not added yet: with CUDA it goes
