@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from . import slices, steadiness, tiles
+from . import clips, slices, steadiness, tiles
 from .evaluate import COLUMNS, HINTS, Model, hint_table, means, table_of
 
 HEADS = {"u_sad": "u_SAD", "u_mse": "u_MSE", "w_mse": "w_MSE", "fga": "fga", "comp": "comp"}
@@ -59,11 +59,11 @@ def slice_table(path: Path, threads: int, side: int) -> str:
     return table(["slice", "what is counted", "figure", *(HEADS[c] for c in slices.SHOWN)], rows)
 
 
-def steadiness_table(model: Model, side: int, frames: int) -> str:
-    clips = [steadiness.make_clip(k, side, frames) for k in range(len(steadiness.PATHS))]
-    found = steadiness.measure({"model": model}, clips)
+def steadiness_table(model: Model, name: str, side: int, frames: int) -> str:
+    shown = [clips.make_clip(plan, side, frames) for plan in clips.SETS[name]]
+    found = steadiness.measure({"model": model}, shown)
     rows = []
-    for k, clip in enumerate(clips):
+    for k, clip in enumerate(shown):
         rows.append([clip.name, *(f"{found[who][k][where]:.4f}" for who in found for where in ("soft", "solid"))])
     overall = {who: means(lines) for who, lines in found.items()}
     rows.append(["**mean**", *(f"**{overall[who][where]:.4f}**" for who in found for where in ("soft", "solid"))])
@@ -84,8 +84,8 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("plates", type=Path)
     parser.add_argument("--side", type=int, default=slices.SIDE, help="of the slices' pictures")
-    parser.add_argument("--clip-side", type=int, default=steadiness.SIDE)
-    parser.add_argument("--frames", type=int, default=steadiness.FRAMES)
+    parser.add_argument("--clip-side", type=int, default=clips.SIDE)
+    parser.add_argument("--frames", type=int, default=clips.FRAMES)
     parser.add_argument("--threads", type=int, default=1)
     for name in tiles.Seams.__annotations__:
         parser.add_argument(f"--{name}", help="as for keytrain.tiles")
@@ -97,7 +97,8 @@ def main() -> None:
         "Plates": lambda: plate_table(model, o.plates),
         "Hints": lambda: hints_table(model, o.plates),
         "Slices": lambda: slice_table(o.model, o.threads, o.side),
-        "Steadiness": lambda: steadiness_table(model, o.clip_side, o.frames),
+        "Steadiness, studio": lambda: steadiness_table(model, "studio", o.clip_side, o.frames),
+        "Steadiness, uneven": lambda: steadiness_table(model, "uneven", o.clip_side, o.frames),
         "Tiles": lambda: tile_table(o.model, o.plates, seams, o.threads),
     }
     for title, part in parts.items():

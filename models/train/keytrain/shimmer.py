@@ -13,7 +13,7 @@ the matte is brought back into place.  Figures are the standard deviation of alp
 * *mean of k*: the first three again where every matte is the mean of k mattes of moved windows,
   which is the most that averaging could take away at k times the cost.
 
-Pictures: the middle frames of `steadiness`'s clips and two of every slice of `slices`.
+Pictures: the middle frames of the uneven clips and two of every slice of `slices`.
 """
 
 import argparse
@@ -28,11 +28,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import failures, warm
+from .clips import NOISE, UNEVEN, make_clip, moved
 from .colour import shoulder
 from .failures import Shot, softened, sown
 from .network import Keyer, pack_input
 from .slices import SLICES
-from .steadiness import NOISE, PATHS, make_clip, moved
 
 WINDOW, ROOM = 256, 64  # sides of what is keyed, and by how much the picture is larger; multiples of 32
 LENS = 0.6  # softening in pixels, so that a spectrum can be shifted without ringing
@@ -67,7 +67,7 @@ def sets(count: int, only: list[str] | None = None) -> dict[str, list[Picture]]:
     side = WINDOW + ROOM
     found: dict[str, list[Picture]] = {}
     if not only or "clips" in only:
-        clips = [make_clip(k, side, 3) for k in range(len(PATHS))]
+        clips = [make_clip(plan, side, 3) for plan in UNEVEN]
         found["clips"] = [picture(c.still[1], c.hints[1], c.alphas[1]) for c in clips]
     for piece in SLICES:
         if piece.name in only if only else piece.twin is None:

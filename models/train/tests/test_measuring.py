@@ -8,13 +8,14 @@ import onnx
 import pytest
 import torch
 
-from keytrain import card, classical, colour, failures, slices, steadiness, tiles
+from keytrain import card, classical, clips, colour, failures, slices, steadiness, tiles
 from keytrain.evaluate import Model, Plate, changed_hint, declared_range, plates, table_of
 from keytrain.export import manifest, to_onnx
 from keytrain.network import Keyer
 from keytrain.pictures import over_grey, shoulder, to_linear, to_srgb, write
 
 SIDE = 64
+TITLES = ("Plates", "Hints", "Slices", "Steadiness, studio", "Steadiness, uneven", "Tiles")
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +98,9 @@ def test_bad_hints():
     assert 0.7 < changed_hint(hint, "missing").sum() / hint.sum() < 0.85
 
 
-def test_a_shift_by_a_fraction_can_be_taken_back():
-    clip = steadiness.make_clip(3, 96, 4)
+@pytest.mark.parametrize("plan", [clips.UNEVEN[3], clips.STUDIO[3], clips.STUDIO[5]])
+def test_a_shift_by_a_fraction_can_be_taken_back(plan):
+    clip = clips.make_clip(plan, 128, 4)
     assert steadiness.deviation(clip.alphas, clip)["soft"] < 1e-3
     assert np.abs(clip.alphas[0] - clip.alphas[-1]).max() > 0.05, "nothing moves"
     noise = np.random.default_rng(1).normal(0, 0.02, clip.alphas.shape)
@@ -106,13 +108,28 @@ def test_a_shift_by_a_fraction_can_be_taken_back():
     assert found["soft"] == pytest.approx(0.02, rel=0.2) and found["solid"] == pytest.approx(0.02, rel=0.2)
 
 
+def test_studio_screens_are_even_and_subjects_of_other_hues():
+    for plan in clips.STUDIO:
+        clip = clips.make_clip(plan, 128, 3)
+        key = 2 if plan.blue else 1
+        others = [c for c in range(3) if c != key]
+        linear = to_linear(clip.still)
+        screen, subject = linear[clip.alphas < 0.002], linear[clip.alphas > 0.998]
+        assert len(screen) > 100, f"{clip.name}: no screen in sight"
+        light = np.percentile(screen[:, key], [1, 99])
+        assert light[0] > 0.6 * light[1], f"{clip.name}: uneven"
+        assert (screen[:, key] > 1.5 * screen[:, others].max(1)).all(), f"{clip.name}: not a screen's colour"
+        assert (subject[:, key] - subject[:, others].max(1)).max(initial=0) < 0.05, f"{clip.name}: has the screen's hue"
+        assert clip.soft.any(), f"{clip.name}: no soft edge to look at"
+
+
 def test_who_knows_both_colours_finds_alpha_in_a_change_of_light():
     alpha = torch.linspace(0.1, 0.9, 9).view(1, 1, 3, 3)
     subject, clean = (torch.tensor(c).view(1, 3, 1, 1).expand(1, 3, 3, 3) for c in ([0.5, 0.3, 0.2], [0.05, 0.4, 0.1]))
     light, more = (a * subject + (1 - a) * clean for a in (alpha, alpha + 1e-3))
-    found = steadiness.informed(light, alpha, clean, colour.to_srgb(more) - colour.to_srgb(light))
+    found = clips.informed(light, alpha, clean, colour.to_srgb(more) - colour.to_srgb(light))
     assert found == pytest.approx(torch.full_like(found, 1e-3), rel=0.02)
-    clip = steadiness.make_clip(1, 96, 4)
+    clip = clips.make_clip(clips.UNEVEN[1], 96, 4)
     alone, together = (steadiness.averaged(clip.errors, sigma).std() for sigma in (0.01, 1.5))
     assert 0 < together < 0.5 * alone
     assert alone == pytest.approx(clip.errors.std(), rel=0.01)
@@ -182,12 +199,12 @@ def test_evaluation_draws_a_sheet_and_compares(tmp_path, file, capsys):
 def test_the_card_prints_every_table(tmp_path, file, capsys, monkeypatch):
     stored(plain_shot(), tmp_path / "plates" / "box")
     monkeypatch.setattr(slices, "SLICES", slices.SLICES[3:4])
-    monkeypatch.setattr(steadiness, "PATHS", steadiness.PATHS[:1])
+    monkeypatch.setattr(clips, "SETS", {name: plans[:1] for name, plans in clips.SETS.items()})
     monkeypatch.setattr(tiles, "TILE", 32)
     monkeypatch.setattr(tiles, "OVERLAP", 0)
     monkeypatch.setattr(sys, "argv", ["card", str(file), str(tmp_path / "plates"), "--side", "96", "--clip-side", "96", "--frames", "3"])
     card.main()
     text = capsys.readouterr().out
-    assert [line for line in text.splitlines() if line.startswith("###")] == [f"### {t}" for t in ("Plates", "Hints", "Slices", "Steadiness", "Tiles")]
+    assert [line for line in text.splitlines() if line.startswith("###")] == [f"### {t}" for t in TITLES]
     assert text.count("| box |") == 2, "the plate is missing from the scores or from the tiles"
     assert "| **mean** |" in text and "marker grid" in text and "nan" not in text

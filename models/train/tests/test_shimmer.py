@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from keytrain import shimmer
 from keytrain.failures import sown
 from keytrain.network import STD
-from keytrain.steadiness import NOISE
+from keytrain.clips import NOISE
 
 
 @pytest.fixture(autouse=True)
