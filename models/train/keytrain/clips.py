@@ -4,7 +4,7 @@ Two sets, both from fixed seeds.  `UNEVEN`: streaky, unevenly lit screens of any
 whose parts may have the screen's own hue; harder than what a studio hands over.  `STUDIO`: a screen
 of painted or stretched chroma green or blue, lit as a studio lights it (a broad lamp, a little
 less towards the corners), and subjects of any colour but the screen's hue, who come into the frame
-from below or stand free in it: hard silhouettes, hair, motion blur and defocus.
+from below or from a side: hard silhouettes, hair, motion blur and defocus.
 
 Subjects move by whole pixels a frame in half of the clips, by fractions in the others.  They are
 moved by turning the phase of their spectrum, so that the truth itself moves rigidly.
