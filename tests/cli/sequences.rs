@@ -3,7 +3,11 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::pictures::{hint_png, plain_png, plate_png, read_exr};
+use image::ExtendedColorType;
+
+use crate::pictures::{
+    HEIGHT, WIDTH, hint_byte, hint_png, over, plain_png, plate_png, png, read_exr,
+};
 use crate::{Desk, near};
 
 #[test]
@@ -48,6 +52,75 @@ fn a_pattern_is_keyed_frame_by_frame() {
     let matte = read_exr(&desk.path("out/shot.0009.matte.exr"));
     let hint = read_exr(&desk.path("out/shot.0009.hint.exr"));
     near(matte.channel("Y"), hint.channel("Y"), 1e-6);
+}
+
+/// A still plate under a matte that wavers from frame to frame, frame 4 of 1 to 6 missing; gives the
+/// mattes' greatest values.
+fn steadied(stabilise: &str, frames: &str, at_once: &str) -> Vec<f32> {
+    let desk = Desk::new();
+    for frame in [1, 2, 3, 5, 6] {
+        plate_png(&desk.path(&format!("shot.{frame}.png")));
+        let value = if frame % 2 == 0 { 150 } else { 100 };
+        let bytes: Vec<u8> = over(WIDTH, HEIGHT)
+            .map(|(x, y)| hint_byte(x, y).min(value))
+            .collect();
+        let path = desk.path(&format!("hint.{frame}.png"));
+        png(&path, WIDTH, HEIGHT, ExtendedColorType::L8, &bytes);
+    }
+    let set = format!("stabilise={stabilise}");
+    let mut command = desk.key_command(&[
+        "--source",
+        "shot.%d.png",
+        "--hint",
+        "hint.%d.png",
+        "--output",
+        "matte",
+        "--set",
+        &set,
+        "--frames",
+        frames,
+    ]);
+    let run = Desk::finish(command.env("CORRIDORKEY_FRAMES", at_once));
+    assert!(matches!(run.code, 0 | 3), "{}", run.err);
+    let written = desk.written();
+    let matte = |name: &String| read_exr(&desk.path(&format!("out/{name}")));
+    // Beyond the subject the matte is 0.
+    let most = |values: &[f32]| values.iter().fold(0.0, |most: f32, value| most.max(*value));
+    written
+        .iter()
+        .map(|name| most(matte(name).channel("Y")))
+        .collect()
+}
+
+#[test]
+fn neighbouring_frames_are_there_to_steady_by() {
+    let (low, high) = (100.0 / 255.0, 150.0 / 255.0);
+    near(
+        &steadied("0", "1-6", "1"),
+        &[low, high, low, low, high],
+        1e-3,
+    );
+    let steady = steadied("1", "1-6", "1");
+    // Both neighbours, one, or, behind the gap, one again: each is drawn to the others.
+    for (index, value) in steady.iter().enumerate() {
+        assert!(
+            *value > low + 0.02 && *value < high - 0.02,
+            "{index}: {steady:?}"
+        );
+    }
+    let [_, both, one, ..] = steady[..] else {
+        panic!("{steady:?}");
+    };
+    // Frame 2 has two neighbours and is drawn further from its own than frame 3, which has one.
+    assert!(high - both > one - low + 0.01, "{steady:?}");
+    assert_eq!(
+        steadied("1", "1-6", "2"),
+        steady,
+        "whichever is keyed beside it"
+    );
+    // A shot that is keyed in parts looks as if it were keyed in one.
+    assert_eq!(steadied("1", "2-3", "1"), steady[1..3]);
+    assert_eq!(steadied("1", "6", "1"), steady[4..]);
 }
 
 #[test]

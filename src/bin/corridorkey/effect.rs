@@ -169,7 +169,7 @@ pub(crate) fn from_render(instance: &Instance, failure: &RenderFailure) -> Failu
     }
 }
 
-/// A clip that holds one frame at a time: the one that is being keyed.
+/// A clip that holds the frame that is being keyed and, where they are wanted, those beside it.
 #[derive(Default)]
 pub(crate) struct Feed {
     current: Mutex<Option<Current>>,
@@ -179,12 +179,31 @@ struct Current {
     format: ClipFormat,
     time: f64,
     image: Arc<HostImage>,
+    beside: Vec<(f64, Arc<HostImage>)>,
+}
+
+impl Current {
+    /// The picture at a time.
+    fn at(&self, time: f64) -> Option<&Arc<HostImage>> {
+        if self.time == time {
+            return Some(&self.image);
+        }
+        let mut beside = self.beside.iter();
+        beside.find_map(|(other, image)| (*other == time).then_some(image))
+    }
 }
 
 impl Feed {
-    /// Puts in the frame to be keyed next. Returns true when pictures of another kind come from
-    /// now on, which the plug-in has to be told by connecting the clip again.
-    pub(crate) fn put(&self, time: f64, range: (f64, f64), image: Arc<HostImage>) -> bool {
+    /// Puts in the frame to be keyed next, and what there is of those `beside` it, by their times.
+    /// Returns true when pictures of another kind come from now on, which the plug-in has to be told
+    /// by connecting the clip again.
+    pub(crate) fn put(
+        &self,
+        time: f64,
+        range: (f64, f64),
+        image: Arc<HostImage>,
+        beside: Vec<(f64, Arc<HostImage>)>,
+    ) -> bool {
         let format = ClipFormat {
             components: image.components(),
             depth: image.depth(),
@@ -198,6 +217,7 @@ impl Feed {
             format,
             time,
             image,
+            beside,
         });
         before.is_none_or(|before| before.format != format)
     }
@@ -212,20 +232,20 @@ impl ClipSource for Feed {
             .unwrap_or_default()
     }
 
-    fn region_of_definition(&self, _time: f64) -> RectD {
+    fn region_of_definition(&self, time: f64) -> RectD {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         current
             .as_ref()
             .map_or(RectD::new(0.0, 0.0, 0.0, 0.0), |current| {
-                let image = &current.image;
+                let image = current.at(time).unwrap_or(&current.image);
                 RectD::from_pixels(image.bounds(), Scale::ONE, image.pixel_aspect)
             })
     }
 
     fn image(&self, time: f64, scale: Scale) -> Option<Arc<HostImage>> {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let current = current.as_ref()?;
-        (current.time == time && scale == Scale::ONE).then(|| Arc::clone(&current.image))
+        let image = current.as_ref()?.at(time)?;
+        (scale == Scale::ONE).then(|| Arc::clone(image))
     }
 }
 
@@ -374,11 +394,15 @@ mod tests {
             Arc::new(hint)
         };
         let feed = Feed::default();
-        assert!(feed.put(1.0, (1.0, 3.0), image(Channels::Grey)));
-        assert!(!feed.put(2.0, (1.0, 3.0), image(Channels::Grey)));
+        assert!(feed.put(1.0, (1.0, 3.0), image(Channels::Grey), Vec::new()));
+        assert!(!feed.put(2.0, (1.0, 3.0), image(Channels::Grey), Vec::new()));
         assert!(feed.image(2.0, Scale::ONE).is_some());
         assert!(feed.image(1.0, Scale::ONE).is_none());
-        assert!(feed.put(3.0, (1.0, 3.0), image(Channels::Rgb)));
+        let beside = vec![(1.0, image(Channels::Grey))];
+        assert!(!feed.put(2.0, (1.0, 3.0), image(Channels::Grey), beside));
+        assert!(feed.image(1.0, Scale::ONE).is_some());
+        assert!(feed.image(3.0, Scale::ONE).is_none());
+        assert!(feed.put(3.0, (1.0, 3.0), image(Channels::Rgb), Vec::new()));
         assert_eq!(feed.format().components, Components::Rgb);
         assert_eq!(
             feed.region_of_definition(3.0),

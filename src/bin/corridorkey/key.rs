@@ -20,11 +20,12 @@ use ofx::host::Bundle;
 use crate::args::{Depth, KeyArguments};
 use crate::colour::{Recipe, recipe, space_of};
 use crate::effect::{Effect, find_bundle};
-use crate::frames::{Input, Shot, output_path, plan, summarise};
+use crate::frames::{Input, Shot, output_path, summarise};
 use crate::ledger::{Job, Ledger, lock, write_all};
-use crate::load::{Read, Reader};
+use crate::load::{Loaded, Read, Reader};
 use crate::ordered::ordered;
 use crate::picture::{Kind, Placement, Sample};
+use crate::reel::{Reel, Turn, Window};
 use crate::report::{Frame, Progress, bar_position};
 use crate::session::Session;
 use crate::{files, interrupt};
@@ -34,7 +35,8 @@ pub(crate) fn run(arguments: &KeyArguments) -> Result<u8> {
     let outputs = outputs(&arguments.output)?;
     let source = Input::parse(&arguments.source)?;
     let hint = arguments.hint.as_deref().map(Input::parse).transpose()?;
-    let shots = plan(&source, hint.as_ref(), arguments.frames)?;
+    let reel = Reel::plan(&source, hint.as_ref(), arguments)?;
+    let shots = reel.keyed();
     let bundle = find_bundle(arguments.plugin.as_deref())?;
     files::make_folder(&arguments.out)?;
     interrupt::listen()?;
@@ -49,7 +51,7 @@ pub(crate) fn run(arguments: &KeyArguments) -> Result<u8> {
         progress.note(&format!("missing frames: {}", summarise(&missing)));
     }
     let reader = Reader {
-        shots: &shots,
+        shots: &reel.shots,
         depth: arguments.depth.unwrap_or(Depth::Float).ofx(),
         still_hint: match &hint {
             Some(Input::File(path)) if shots.len() > 1 => Some((path, OnceLock::new())),
@@ -66,8 +68,8 @@ pub(crate) fn run(arguments: &KeyArguments) -> Result<u8> {
     let task = Task {
         arguments,
         outputs: &outputs,
-        shots: &shots,
-        range: range(&shots),
+        shots,
+        range: range(&reel.shots),
         bundle: &bundle,
         ledger: &ledger,
         bar,
@@ -76,7 +78,7 @@ pub(crate) fn run(arguments: &KeyArguments) -> Result<u8> {
     };
     let result = thread::scope(|scope| {
         let readers = (cores / 2).clamp(1, 4);
-        let frames = ordered(scope, shots.len(), readers, hands + 1, |index| {
+        let frames = ordered(scope, reel.shots.len(), readers, hands + 1, |index| {
             if interrupt::stopped() {
                 None
             } else {
@@ -90,7 +92,8 @@ pub(crate) fn run(arguments: &KeyArguments) -> Result<u8> {
             let (receiver, ledger) = (Arc::clone(&receiver), &ledger);
             scope.spawn(move || write_all(&receiver, ledger));
         }
-        let frames = Arc::new(Mutex::new(frames.enumerate()));
+        let frames = frames.map_while(|read| read.map(Arc::new)).enumerate();
+        let frames = Arc::new(Mutex::new(Window::new(frames, &reel)));
         let keyers: Vec<_> = (0..hands)
             .map(|_| {
                 let (task, frames, sender) = (&task, Arc::clone(&frames), sender.clone());
@@ -160,7 +163,7 @@ impl Task<'_> {
     /// Keys frame after frame until there are no more. An error here concerns every frame.
     fn work(
         &self,
-        frames: &Mutex<impl Iterator<Item = (usize, Option<Read>)>>,
+        frames: &Mutex<Window<'_, impl Iterator<Item = (usize, Arc<Read>)>>>,
         writers: &SyncSender<Job>,
     ) -> Result<()> {
         let mut session = None;
@@ -169,11 +172,11 @@ impl Task<'_> {
                 return Ok(());
             }
             let next = frames.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((index, Some(read))) = next else {
+            let Some(turn) = next else {
                 return Ok(());
             };
-            self.key(&mut session, index, read, writers)?;
-            let done = bar_position(index + 1, 0.0);
+            self.key(&mut session, &turn, writers)?;
+            let done = bar_position(turn.index + 1, 0.0);
             self.bar.set_position(self.bar.position().max(done));
         }
     }
@@ -197,10 +200,10 @@ impl Task<'_> {
     fn key(
         &self,
         session: &mut Option<Session>,
-        index: usize,
-        read: Read,
+        turn: &Turn,
         writers: &SyncSender<Job>,
     ) -> Result<()> {
+        let index = turn.index;
         let shot = &self.shots[index];
         let format = self.arguments.format;
         let path_of = |output: &Output| {
@@ -217,14 +220,14 @@ impl Task<'_> {
                 .map(|output| (output.id(), path_of(output)))
                 .collect(),
             failure: None,
-            read: read.took,
+            read: turn.frame.took,
             key: Duration::ZERO,
             write: Duration::ZERO,
         };
-        let loaded = match read.frame {
+        let loaded = match &turn.frame.frame {
             Ok(loaded) => loaded,
             Err(error) => {
-                frame.failure = Some(error.into());
+                frame.failure = Some(error.clone().into());
                 lock(self.ledger).finish(index, frame);
                 return Ok(());
             }
@@ -248,8 +251,14 @@ impl Task<'_> {
             (None, Kind::Png, _) => Sample::Short,
         };
         let began = Instant::now();
+        let beside: Vec<(i64, &Loaded)> = turn
+            .beside
+            .iter()
+            .flatten()
+            .filter_map(|(number, read)| Some((*number, read.frame.as_ref().ok()?)))
+            .collect();
         let rendered = session
-            .feed(index, shot.frame, self.range, &loaded)
+            .feed(index, shot.frame, self.range, loaded, &beside)
             .and_then(|()| {
                 session.render_all(shot.frame, plugin_space, &recipes, loaded.source.depth())
             });

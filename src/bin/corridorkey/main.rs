@@ -26,6 +26,7 @@ mod params;
 mod picture;
 mod plan;
 mod png_file;
+mod reel;
 mod report;
 mod scene;
 mod session;

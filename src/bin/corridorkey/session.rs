@@ -144,25 +144,36 @@ impl Session {
         if self.linear { Encoding::Linear } else { space }
     }
 
-    /// Puts a frame's pictures into the clips. `index` counts frames from 0.
+    /// Puts a frame's pictures into the clips, and what there is of the frames `beside` it. `index`
+    /// counts frames from 0.
     pub(crate) fn feed(
         &mut self,
         index: usize,
         frame: i64,
         range: (f64, f64),
         loaded: &Loaded,
+        beside: &[(i64, &Loaded)],
     ) -> std::result::Result<(), Failure> {
         self.rendering.store(index, Ordering::Relaxed);
         let time = frame as f64;
         let failed = |error| Failure::from(from_host(error));
-        if self.source.put(time, range, Arc::clone(&loaded.source)) {
+        let plates = beside
+            .iter()
+            .map(|(frame, loaded)| (*frame as f64, Arc::clone(&loaded.source)));
+        let source = Arc::clone(&loaded.source);
+        if self.source.put(time, range, source, plates.collect()) {
             let feed = Arc::clone(&self.source);
             self.instance
                 .connect(plugin::SOURCE, feed)
                 .map_err(failed)?;
         }
+        let hints = beside
+            .iter()
+            .filter_map(|(frame, loaded)| Some((*frame as f64, Arc::clone(loaded.hint.as_ref()?))));
         if let Some(image) = &loaded.hint
-            && self.hint.put(time, range, Arc::clone(image))
+            && self
+                .hint
+                .put(time, range, Arc::clone(image), hints.collect())
         {
             let feed = Arc::clone(&self.hint);
             self.instance.connect(plugin::HINT, feed).map_err(failed)?;
